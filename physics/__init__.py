@@ -1,0 +1,13 @@
+if __name__ == "physics":
+    raise ModuleNotFoundError(
+        "This folder is the package `closurax.physics`: write `import closurax.physics`."
+    )
+
+from . import errors as errors, solvers as solvers, spectral as spectral, turbulence as turbulence
+from .model import AbstractModel as AbstractModel
+from .scheme import (
+    AbstractMemorylessScheme as AbstractMemorylessScheme,
+    AbstractScheme as AbstractScheme,
+    Quantity as Quantity,
+    Slot as Slot,
+)

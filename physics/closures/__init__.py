@@ -1,0 +1,9 @@
+from .dynamic_leith import DynamicLeith as DynamicLeith
+from .dynamic_smagorinsky import DynamicSmagorinsky as DynamicSmagorinsky
+from .gradient_model import GradientModel as GradientModel
+from .jansen_held import JansenHeldBackscatter as JansenHeldBackscatter
+from .leith import Leith as Leith
+from .no_closure import NoClosure as NoClosure
+from .smagorinsky import Smagorinsky as Smagorinsky
+from .spectral_closure import AbstractSpectralClosure as AbstractSpectralClosure
+from .time_averaged_dynamic_leith import TimeAveragedDynamicLeith as TimeAveragedDynamicLeith

@@ -1,0 +1,116 @@
+"""Schemes whose backscatter is removed, as a whole or point by point."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from ..errors import SchemeMismatchError
+from ..scheme import AbstractScheme, Quantity
+from .union import union
+
+VORTICITY = Quantity("vorticity", "s-1")
+SPECTRAL_VORTICITY = Quantity("spectral_vorticity", "s-1")
+VORTICITY_TENDENCY = Quantity("vorticity_tendency", "s-2")
+SPECTRAL_VORTICITY_TENDENCY = Quantity("spectral_vorticity_tendency", "s-2")
+
+
+class Dissipative(AbstractScheme):
+    r"""A scheme that never produces enstrophy in the domain mean.
+
+    If $\langle \omega \Pi \rangle > 0$, the projection of the tendency $\Pi$ on the vorticity is
+    subtracted, $\Pi - \omega \langle \omega \Pi \rangle / \langle \omega^2 \rangle$, which leaves
+    no production at all; otherwise nothing is changed.
+
+    Raises `SchemeMismatchError` at construction unless the scheme returns one tendency of the
+    vorticity, physical or spectral.
+    """
+
+    scheme: AbstractScheme
+
+    def __check_init__(self):
+        _check_returns(self)
+
+    @property
+    def reads(self) -> tuple[Quantity, ...]:
+        physical = self.scheme.returns == (VORTICITY_TENDENCY,)
+        needed = VORTICITY if physical else SPECTRAL_VORTICITY
+        return union(self.scheme.reads, (needed,), "Dissipative")
+
+    @property
+    def returns(self) -> tuple[Quantity, ...]:
+        return self.scheme.returns
+
+    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
+        return self.scheme.initial_carry(inputs)
+
+    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
+        tendencies, carry = self.scheme(inputs, carry)
+        ((name, tendency),) = tendencies.items()
+        if name == VORTICITY_TENDENCY.name:
+            vorticity = inputs[VORTICITY.name]
+            weight = np.ones(())
+        else:
+            vorticity = inputs[SPECTRAL_VORTICITY.name]
+            weight = np.broadcast_to(inputs["grid"].parseval_weight, vorticity.shape)
+        weighted = jnp.asarray(weight, vorticity.dtype) * vorticity
+        production = jnp.vdot(weighted, tendency).real
+        enstrophy = jnp.vdot(weighted, vorticity).real
+        is_producing = production > 0
+        excess = jnp.where(is_producing, production, 0.0) / jnp.where(is_producing, enstrophy, 1.0)
+        return {name: tendency - excess.astype(vorticity.dtype) * vorticity}, carry
+
+
+class LocallyDissipative(AbstractScheme):
+    r"""A scheme whose tendency is zero wherever it would act like a negative eddy viscosity.
+
+    Where $\Pi \nabla^2 \omega < 0$, the equivalent eddy viscosity $\Pi / \nabla^2 \omega$ is
+    negative. The clipping of Guan et al. 2022, J. Comput. Phys. 458, 111090: it removes most of the
+    backscatter but, unlike `Dissipative`, guarantees no sign of the domain-mean production. It
+    does not keep the mean vorticity.
+
+    Raises `SchemeMismatchError` at construction unless the scheme returns one tendency of the
+    vorticity, physical or spectral.
+    """
+
+    scheme: AbstractScheme
+
+    def __check_init__(self):
+        _check_returns(self)
+
+    @property
+    def reads(self) -> tuple[Quantity, ...]:
+        return union(self.scheme.reads, (SPECTRAL_VORTICITY,), "LocallyDissipative")
+
+    @property
+    def returns(self) -> tuple[Quantity, ...]:
+        return self.scheme.returns
+
+    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
+        return self.scheme.initial_carry(inputs)
+
+    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
+        grid = inputs["grid"]
+        tendencies, carry = self.scheme(inputs, carry)
+        ((name, tendency),) = tendencies.items()
+        laplacian_hat = grid.laplacian(inputs[SPECTRAL_VORTICITY.name])
+        if name == VORTICITY_TENDENCY.name:
+            return {name: _clip(tendency, grid.to_physical(laplacian_hat))}, carry
+        physical, laplacian = grid.to_physical(jnp.stack([tendency, laplacian_hat]))
+        return {name: grid.to_spectral(_clip(physical, laplacian))}, carry
+
+
+def _clip(tendency: Array, laplacian: Array) -> Array:
+    return jnp.where(tendency * laplacian < 0, 0.0, tendency)
+
+
+def _check_returns(wrapper: Dissipative | LocallyDissipative) -> None:
+    accepted = (VORTICITY_TENDENCY,), (SPECTRAL_VORTICITY_TENDENCY,)
+    if tuple(wrapper.scheme.returns) not in accepted:
+        raise SchemeMismatchError(
+            f"{type(wrapper).__name__} takes a scheme that returns just 'vorticity_tendency' or "
+            f"just 'spectral_vorticity_tendency', both in 's-2'; {type(wrapper.scheme).__name__} "
+            f"returns {[tuple(q) for q in wrapper.scheme.returns]}."
+        )

@@ -1,0 +1,218 @@
+"""What a model is: dynamics, schemes by name, and a run that ends in an xarray.Dataset."""
+
+import dataclasses
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, PyTree
+
+from .errors import SchemeMismatchError
+from .scheme import AbstractScheme, Slot
+from .solvers.diagonal_linear_term import Diagonal, DiagonalLinearTerm
+from .solvers.etdrk4 import ETDRK4
+from .solvers.once_per_step import OncePerStepTerm
+
+State = Float[Array, "..."]
+
+
+class OutputVariable(NamedTuple):
+    """How an output of a model is labelled in a Dataset."""
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    standard_name: str | None = None
+
+
+class AbstractModel(eqx.Module):
+    """A differentiable simulation whose schemes can be replaced by name.
+
+    Subclasses give the dynamics: a linear part that is diagonal and an explicit rest. States
+    are single arrays without a batch axis; `run` takes a leading member axis as well.
+    """
+
+    schemes: eqx.AbstractVar[dict[str, AbstractScheme]]
+    slots: eqx.AbstractClassVar[Mapping[str, Slot]]
+    output_variables: eqx.AbstractClassVar[Mapping[str, OutputVariable]]
+
+    @abstractmethod
+    def linear_operator(self, dtype) -> Diagonal:
+        """The diagonal of the linear part, in s-1."""
+
+    @abstractmethod
+    def dynamics_tendency(self, t, state: State, args) -> State:
+        """The explicit part of the resolved dynamics."""
+
+    @abstractmethod
+    def scheme_inputs(self, t, state: State, names: frozenset[str], args) -> dict[str, Any]:
+        """The fields called `names`, and the grid."""
+
+    @abstractmethod
+    def state_tendency(self, slot: str, tendencies: Mapping[str, Array]) -> State:
+        """What a scheme returned, as a tendency of the state."""
+
+    @abstractmethod
+    def outputs(self, state: State) -> dict[str, Array]:
+        """The fields that `run` saves, by the names of `output_variables`."""
+
+    @abstractmethod
+    def coordinates(self) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
+        """The coordinates of the outputs, for xarray."""
+
+    def __check_init__(self):
+        for name, scheme in self.schemes.items():
+            if name not in self.slots:
+                raise SchemeMismatchError(
+                    f"{type(self).__name__} has no slot {name!r}; it has {sorted(self.slots)}."
+                )
+            if not isinstance(scheme, AbstractScheme):
+                raise SchemeMismatchError(
+                    f"Slot {name!r} takes a scheme, not {type(scheme).__name__}; wrap a plain "
+                    "network in a scheme that says what it reads and returns."
+                )
+            self.slots[name].check(name, scheme)
+
+    def replace(self, **schemes: AbstractScheme | None) -> Self:
+        """This model with the named schemes in their slots; `None` empties a slot.
+
+        Raises `SchemeMismatchError` if a scheme does not fit.
+        """
+        filled = {k: v for k, v in {**self.schemes, **schemes}.items() if v is not None}
+        unknown = set(schemes) - set(self.slots)
+        if unknown:
+            raise SchemeMismatchError(
+                f"{type(self).__name__} has no slot {sorted(unknown)}; it has {sorted(self.slots)}."
+            )
+        return dataclasses.replace(self, schemes=filled)
+
+    def call_schemes(self, t, state: State, memory: PyTree, args=None) -> tuple[State, PyTree]:
+        """The sum of the schemes' tendencies of the state, and their new memory."""
+        total, new_memory = jnp.zeros_like(state), {}
+        for slot, scheme in self.schemes.items():
+            names = frozenset(quantity.name for quantity in scheme.reads)
+            inputs = self.scheme_inputs(t, state, names, args)
+            tendencies, new_memory[slot] = scheme(inputs, memory[slot])
+            total = total + self.state_tendency(slot, tendencies)
+        return total, new_memory
+
+    def initial_memory(self, state: State, args=None) -> PyTree:
+        """The memory of every scheme before the first step."""
+        memory = {}
+        for slot, scheme in self.schemes.items():
+            names = frozenset(quantity.name for quantity in scheme.reads)
+            memory[slot] = scheme.initial_carry(self.scheme_inputs(0.0, state, names, args))
+        return memory
+
+    def terms(self, dtype=None, start: float | Float[Array, ""] = 0.0) -> diffrax.MultiTerm:
+        """The explicit and the linear term, with the schemes called at every stage.
+
+        **Arguments:**
+
+        - `dtype`: of the state; by default jax's floating-point type.
+        - `start`: the model time in s at which diffrax's time is zero. Times near zero keep
+            single precision exact in long runs.
+        """
+        return self._terms(_EveryStage(self, start), dtype)
+
+    def once_per_step_terms(
+        self, dtype=None, start: float | Float[Array, ""] = 0.0
+    ) -> OncePerStepTerm:
+        """The terms for `OncePerStep`, whose state is `(state, memory)`; arguments as `terms`."""
+        return OncePerStepTerm(
+            dynamics=self._terms(_HeldSchemes(self, start), dtype),
+            call_schemes=_ShiftedSchemes(self, start),
+        )
+
+    def _terms(self, explicit, dtype) -> diffrax.MultiTerm:
+        linear = self.linear_operator(jnp.zeros((), dtype).dtype)
+        return diffrax.MultiTerm(diffrax.ODETerm(explicit), DiagonalLinearTerm(linear))
+
+    def tendency(self, t, state: State, args=None) -> State:
+        """The whole tendency of the state, for models whose schemes have no memory."""
+        return self.terms(state.dtype).vf(t, state, args)
+
+    def run(
+        self,
+        state: State,
+        duration: float,
+        *,
+        save_every: float,
+        dt: float | None = None,
+        step_control: diffrax.AbstractStepSizeController | None = None,
+        solver: diffrax.AbstractSolver = ETDRK4(),
+        schemes_called: str = "auto",
+        args: Any = None,
+        start: float = 0.0,
+        throw: bool = True,
+        progress: bool = True,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> xr.Dataset:
+        """Integrates from `state` and returns the outputs, the initial ones included.
+
+        **Arguments:**
+
+        - `state`: as `initial_state` returns it, with or without a leading member axis.
+        - `duration`, `save_every`, `start`: in s; `duration` a multiple of `save_every`.
+        - `dt`: constant step in s, a divisor of `save_every`; or else
+        - `step_control`: a diffrax step size controller such as `CFL`.
+        - `solver`: a diffrax solver for the terms of this model.
+        - `schemes_called`: `"every stage"` of the solver; `"every step"`, held over the stages;
+            or `"auto"`: every stage unless a scheme has memory.
+        - `args`: handed to the dynamics.
+        - `throw`: whether a non-finite state raises `BlowUpError`, which holds what was saved.
+            Otherwise members that blow up are NaN from then on and `blow_up_time` says when.
+        - `progress`: whether to show a bar if the run takes more than two seconds.
+        - `attrs`: recorded in the Dataset next to version and configuration.
+        """
+        from .simulation import simulate
+
+        return simulate(
+            self,
+            state,
+            duration,
+            save_every=save_every,
+            dt=dt,
+            step_control=step_control,
+            solver=solver,
+            schemes_called=schemes_called,
+            args=args,
+            start=start,
+            throw=throw,
+            progress=progress,
+            attrs=attrs or {},
+        )
+
+
+class _EveryStage(eqx.Module):
+    model: AbstractModel
+    start: float | Float[Array, ""]
+
+    def __call__(self, t, state, args):
+        tendency = self.model.dynamics_tendency(t + self.start, state, args)
+        if not self.model.schemes:
+            return tendency
+        memory = self.model.initial_memory(state, args)
+        return tendency + self.model.call_schemes(t + self.start, state, memory, args)[0]
+
+
+class _HeldSchemes(eqx.Module):
+    model: AbstractModel
+    start: float | Float[Array, ""]
+
+    def __call__(self, t, state, args):
+        args, held = args
+        return self.model.dynamics_tendency(t + self.start, state, args) + held
+
+
+class _ShiftedSchemes(eqx.Module):
+    model: AbstractModel
+    start: float | Float[Array, ""]
+
+    def __call__(self, t, state, memory, args):
+        return self.model.call_schemes(t + self.start, state, memory, args)

@@ -1,0 +1,47 @@
+"""The exact implicit solve of diffrax's IMEX methods for a diagonal linear term."""
+
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import optimistix as optx
+from jaxtyping import Array, Bool, Complex
+
+from ..spectral.real_view import from_real_view, to_real_view
+
+
+class _State(eqx.Module):
+    slope: Complex[Array, "*modes"]
+    done: Bool[Array, ""]
+
+
+class DiagonalRootFinder(optx.AbstractRootFinder[Any, Any, Any, Any]):
+    """Finds the root of an affine, diagonal function of spectral coefficients in one step.
+
+    Give it to diffrax's IMEX solvers in place of their dense Newton iteration:
+    `diffrax.KenCarp4(root_finder=DiagonalRootFinder())`. The terms must be
+    `diffrax.MultiTerm(explicit_term, DiagonalLinearTerm(...))`.
+    """
+
+    rtol: float = 0.0
+    atol: float = 0.0
+    norm: Any = optx.max_norm
+
+    def init(self, fn, y, args, options, f_struct, aux_struct, tags):
+        if "init_state" in options:
+            return options["init_state"]
+        zero = jnp.zeros_like(y)
+        one = to_real_view(jnp.ones_like(from_real_view(y)))
+        slope = from_real_view(fn(one, args)[0]) - from_real_view(fn(zero, args)[0])
+        return _State(slope, done=jnp.array(False))
+
+    def step(self, fn, y, args, options, state, tags):
+        residual, aux = fn(y, args)
+        y = y - to_real_view(from_real_view(residual) / state.slope)
+        return y, _State(state.slope, done=jnp.array(True)), aux
+
+    def terminate(self, fn, y, args, options, state, tags):
+        return state.done, optx.RESULTS.successful
+
+    def postprocess(self, fn, y, aux, args, options, state, tags, result):
+        return y, aux, {}

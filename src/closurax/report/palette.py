@@ -1,0 +1,62 @@
+"""One look per closure in all figures, told apart also by readers who see fewer colours."""
+
+from typing import NamedTuple
+
+import matplotlib as mpl
+
+
+class Look(NamedTuple):
+    """How a closure is drawn and called."""
+
+    label: str
+    colour: str
+    dashes: str = "-"
+    width: float = 1.6
+    order: float = 2.0
+
+
+# The colours are those of Okabe and Ito, https://jfly.uni-koeln.de/color/, and two dark ones.
+LOOKS = {
+    "reference": Look("DNS", "#000000", "-", 2.2, 3.0),
+    "learned": Look("Learned", "#d55e00", "-", 3.0, 4.0),
+    "none": Look("No closure", "#8c8c8c", "--", 1.8),
+    "smagorinsky": Look("Smagorinsky", "#56b4e9"),
+    "dynamic_smagorinsky": Look("Dynamic Smagorinsky", "#0072b2", "-."),
+    "leith": Look("Leith", "#009e73"),
+    "dynamic_leith": Look("Dynamic Leith", "#00593f", "-."),
+    "jansen_held": Look("Jansen-Held backscatter", "#cc79a7"),
+    "gradient_2": Look("Gradient model GM2", "#8a7a00", ":", 1.8),
+    "gradient_4": Look("Gradient model GM4", "#e69f00"),
+}
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#667085",
+    "axes.labelcolor": "#1d2939",
+    "axes.grid": True,
+    "grid.color": "#e4e7ec",
+    "grid.linewidth": 0.8,
+    "xtick.color": "#475467",
+    "ytick.color": "#475467",
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "figure.dpi": 140,
+    "savefig.dpi": 140,
+    "savefig.facecolor": "white",
+}
+
+
+def look(name: str) -> Look:
+    """The look of a closure; an unknown one gets a neutral look and its own name."""
+    return LOOKS.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
+
+
+def styled():
+    """A context, also for decorating, in which figures are drawn in the style of the report."""
+    return mpl.rc_context(STYLE)

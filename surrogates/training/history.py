@@ -1,0 +1,65 @@
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+_COLUMNS = {
+    "training_loss": ("1", "mean of the training loss over the batches of the epoch"),
+    "validation_loss": ("1", "loss on the validation data after the epoch"),
+    "learning_time": ("s", "time spent training until the end of the epoch, resumed runs included"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """What happened in each epoch, counted from 1."""
+
+    training_loss: tuple[float, ...] = ()
+    validation_loss: tuple[float, ...] = ()
+    learning_time: tuple[float, ...] = ()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "History":
+        return cls(**{name: tuple(column.tolist()) for name, column in arrays.items()})
+
+    def with_epoch(
+        self, training_loss: float, validation_loss: float, learning_time: float
+    ) -> "History":
+        """This history with one more epoch."""
+        return History(
+            (*self.training_loss, training_loss),
+            (*self.validation_loss, validation_loss),
+            (*self.learning_time, learning_time),
+        )
+
+    @property
+    def epochs(self) -> int:
+        return len(self.training_loss)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch with the lowest validation loss; 0 before the first."""
+        return int(np.argmin(self.validation_loss)) + 1 if self.epochs else 0
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {name: np.asarray(getattr(self, name), float) for name in _COLUMNS}
+
+    def to_dataset(self, **attrs: str | int) -> xr.Dataset:
+        """The columns over `epoch`."""
+        data = {
+            name: ("epoch", column, {"units": _COLUMNS[name][0], "long_name": _COLUMNS[name][1]})
+            for name, column in self.arrays().items()
+        }
+        epoch = ("epoch", np.arange(1, self.epochs + 1), {"units": "1", "long_name": "epoch"})
+        attrs = {"Conventions": "CF-1.11", "best_epoch": self.best_epoch, **attrs}
+        return xr.Dataset(data, coords={"epoch": epoch}, attrs=attrs)
+
+
+def write_history(dataset: xr.Dataset, path: Path) -> None:
+    """Writes netCDF; the file appears under its name only when it is complete."""
+    partial = path.with_name(path.name + ".partial")
+    dataset.to_netcdf(partial, engine="netcdf4")
+    os.replace(partial, path)

@@ -1,0 +1,22 @@
+"""The README's two commands are the ones that CI and users run."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+FIRST_COMMAND = (
+    "python3 -m venv .venv && .venv/bin/pip install -q . "
+    "&& .venv/bin/closurax run subgrid-turbulence"
+)
+TEST_COMMAND = ".venv/bin/pip install -q '.[test]' && .venv/bin/python -P -m pytest"
+
+
+def test_readme_holds_both_commands_in_order():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert FIRST_COMMAND in lines
+    assert TEST_COMMAND in lines
+    assert lines.index(FIRST_COMMAND) < lines.index(TEST_COMMAND)
+
+
+def test_ci_runs_the_readmes_test_command():
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert f'test_command="{TEST_COMMAND}"' in lines
