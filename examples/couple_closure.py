@@ -4,6 +4,7 @@ Needs no download and takes about a minute: python examples/couple_closure.py
 """
 
 import numpy as np
+
 from closurax import datasets, surrogates
 from closurax.physics.closures import Leith
 from closurax.physics.diagnostics import enstrophy_spectrum, log_spectrum_error

@@ -3,7 +3,7 @@
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
@@ -37,9 +37,20 @@ class AbstractModel(eqx.Module):
     are single arrays without a batch axis; `run` takes a leading member axis as well.
     """
 
-    schemes: eqx.AbstractVar[dict[str, AbstractScheme]]
+    if TYPE_CHECKING:
+        # Type checkers take an AbstractVar for an argument of `__init__` before all others.
+        @property
+        def schemes(self) -> dict[str, AbstractScheme]: ...
+
+    else:
+        schemes: eqx.AbstractVar[dict[str, AbstractScheme]]
     slots: eqx.AbstractClassVar[Mapping[str, Slot]]
     output_variables: eqx.AbstractClassVar[Mapping[str, OutputVariable]]
+
+    @property
+    @abstractmethod
+    def state_shape(self) -> tuple[int, ...]:
+        """The shape of one member's state."""
 
     @abstractmethod
     def linear_operator(self, dtype) -> Diagonal:
@@ -89,7 +100,8 @@ class AbstractModel(eqx.Module):
             raise SchemeMismatchError(
                 f"{type(self).__name__} has no slot {sorted(unknown)}; it has {sorted(self.slots)}."
             )
-        return dataclasses.replace(self, schemes=filled)
+        # Subclasses hold `schemes` as a field.
+        return dataclasses.replace(self, schemes=filled)  # type: ignore[call-arg]
 
     def call_schemes(self, t, state: State, memory: PyTree, args=None) -> tuple[State, PyTree]:
         """The sum of the schemes' tendencies of the state, and their new memory."""
@@ -135,7 +147,8 @@ class AbstractModel(eqx.Module):
 
     def tendency(self, t, state: State, args=None) -> State:
         """The whole tendency of the state, for models whose schemes have no memory."""
-        return self.terms(state.dtype).vf(t, state, args)
+        explicit, linear = self.terms(state.dtype).vf(t, state, args)
+        return explicit + linear
 
     def run(
         self,

@@ -63,8 +63,15 @@ class AbstractScheme(eqx.Module):
     - `carry` is the scheme's memory, a pytree of arrays, or `None` for a memoryless scheme.
     """
 
-    reads: eqx.AbstractVar[tuple[Quantity, ...]]
-    returns: eqx.AbstractVar[tuple[Quantity, ...]]
+    @property
+    @abstractmethod
+    def reads(self) -> tuple[Quantity, ...]:
+        """What the scheme needs to know."""
+
+    @property
+    @abstractmethod
+    def returns(self) -> tuple[Quantity, ...]:
+        """Which tendencies the scheme returns."""
 
     @abstractmethod
     def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:

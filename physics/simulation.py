@@ -44,13 +44,13 @@ def simulate(
         steps = _whole_number(save_every, dt, "save_every", "dt")
         times = jnp.linspace(0.0, save_every, steps + 1, dtype=jnp.result_type(float))
         step_control = diffrax.StepTo(times)
-    single = jax.eval_shape(lambda: model.initial_state(jnp.zeros(model.grid.shape, state.dtype)))
-    if state.shape[-single.ndim :] != single.shape or state.ndim > single.ndim + 1:
+    single = model.state_shape
+    if state.shape[-len(single) :] != single or state.ndim > len(single) + 1:
         raise ClosuraxError(
-            f"The state has shape {tuple(state.shape)}, but one member's is {single.shape}: make "
-            "it with the model's `initial_state`."
+            f"The state has shape {tuple(state.shape)}, but one member's is {single}: make it "
+            "with the model's `initial_state`."
         )
-    has_members = state.ndim == single.ndim + 1
+    has_members = state.ndim == len(single) + 1
     members = jnp.asarray(state if has_members else state[None])
     if isinstance(solver, OncePerStep):
         solver, schemes_called = solver.solver, "every step"

@@ -6,6 +6,7 @@ if __name__ == "surrogates":
 from .array_file import read_header as read_header
 from .closures import (
     ConvolutionalClosure as ConvolutionalClosure,
+    SpectralEddyViscosity as SpectralEddyViscosity,
     SymmetrisedClosure as SymmetrisedClosure,
 )
 from .surrogate_file import load as load, save as save

@@ -11,10 +11,11 @@ import equinox as eqx
 from closurax.datasets.normalisers import Standardiser
 from closurax.physics import closures, coupling
 
-from .closures import ConvolutionalClosure, SymmetrisedClosure
+from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
 
 CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.ConvolutionalClosure": ConvolutionalClosure,
+    "closurax.surrogates.SpectralEddyViscosity": SpectralEddyViscosity,
     "closurax.surrogates.SymmetrisedClosure": SymmetrisedClosure,
     "closurax.datasets.Standardiser": Standardiser,
     "closurax.physics.closures.NoClosure": closures.NoClosure,

@@ -118,6 +118,7 @@ def run_python(python: Path, code: str, cwd: Path) -> object:
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_wheel_holds_exactly_the_source_files(wheel):
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if ".dist-info/" not in name}
@@ -130,6 +131,7 @@ def test_wheel_holds_exactly_the_source_files(wheel):
     assert any(PurePosixPath(name).match("closurax/datasets/data/*.nc") for name in packed)
 
 
+@pytest.mark.slow
 def test_wheel_puts_only_closurax_at_the_top_level(wheel, fresh_python, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         top = {name.partition("/")[0] for name in archive.namelist()}
@@ -146,6 +148,7 @@ def test_wheel_puts_only_closurax_at_the_top_level(wheel, fresh_python, tmp_path
     assert run_python(fresh_python, code, cwd=ROOT) == ["closurax"]
 
 
+@pytest.mark.slow
 def test_every_module_of_the_wheel_imports(wheel, fresh_python, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         modules = sorted(

@@ -11,9 +11,9 @@ from .spectral_closure import AbstractSpectralClosure
 class DynamicSmagorinsky(AbstractSpectralClosure):
     r"""Smagorinsky's closure with $C_S^2$ from the Germano identity, never negative.
 
-    The Gaussian test filter has twice the grid spacing as its width. The coefficient is one
-    number for the domain, or with `average="local"` a field whose least squares are averaged by
-    the test filter only.
+    The test filter is sharp, at half the resolved wavenumbers; see `germano.py`. The coefficient
+    is one number for the domain, or with `average="local"` a field whose least squares are
+    averaged under a Gaussian of four grid spacings.
 
     Germano, Piomelli, Moin and Cabot 1991, Phys. Fluids A 3, 1760; Lilly 1992, Phys. Fluids A 4,
     633.

@@ -11,13 +11,13 @@ M = \nabla \times \nabla \cdot \left[m_{ij}(\hat\omega, 2 \Delta)
 - \widehat{m_{ij}(\omega, \Delta)}\right].$$
 
 The least-squares solution is $c = \langle L M \rangle / \langle M M \rangle$ (Lilly 1992, Phys.
-Fluids A 4, 633); $c$ is $C_S^2$ for Smagorinsky's closure and $C_L^3$ for Leith's. Points with
-$L M < 0$, where the resolved scales ask for a negative viscosity, count as zero.
+Fluids A 4, 633); $c$ is $C_S^2$ for Smagorinsky's closure and $C_L^3$ for Leith's. A negative
+result is clipped to zero.
 
-The identity is taken for the vorticity, not for the stress: in two dimensions energy goes to
-larger scales, so that least squares on the stress ask for a negative viscosity almost always.
-As the model truncates its fields sharply, so does the test filter, at half the resolved
-wavenumbers.
+The identity is taken for the vorticity, not for the stress. In two dimensions the energy goes to
+larger scales, so least squares on the stress ask for little viscosity or a negative one, while
+those on the vorticity see the enstrophy go to smaller scales. As the model truncates its fields sharply, so does the test filter, at half
+the resolved wavenumbers.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ UnitStress = Callable[[SpectralGrid, Complex[Array, "nx nk"], Scalar], Float[Arr
 
 
 class GermanoIdentity(NamedTuple):
-    """Both sides of $L = c M$ in s-2, and the closure's term at the grid scale for $c = 1$."""
+    """Both sides of $L = c M$ in s-2, and the closure's stress at the grid scale for $c = 1$."""
 
     resolved: Float[Array, "nx ny"]
     modelled: Float[Array, "nx ny"]
@@ -52,7 +52,7 @@ def germano_identity(
     - `unit_stress`: maps grid, vorticity and filter width to the viscous stress in m2 s-2 of
         the closure with coefficient one.
     """
-    test_filter = half_resolved(grid)
+    test_filter = _half_resolved(grid)
     levels_hat = jnp.stack([vorticity_hat, grid.multiply(test_filter, vorticity_hat)])
     widths = jnp.asarray([grid.spacing, 2 * grid.spacing], vorticity_hat.real.dtype)
     viscous = jax.vmap(lambda level, width: unit_stress(grid, level, width))(levels_hat, widths)
@@ -67,9 +67,8 @@ def germano_identity(
 
 
 def least_squares(identity: GermanoIdentity) -> Float[Array, "2 nx ny"]:
-    """Numerator and denominator of the coefficient, to be averaged."""
-    numerator = jnp.maximum(identity.resolved * identity.modelled, 0.0)
-    return jnp.stack([numerator, identity.modelled**2])
+    """$L M$ and $M M$, to be averaged."""
+    return identity.modelled[None] * jnp.stack([identity.resolved, identity.modelled])
 
 
 def domain_mean(field: Float[Array, "2 nx ny"]) -> Float[Array, " 2"]:
@@ -77,9 +76,18 @@ def domain_mean(field: Float[Array, "2 nx ny"]) -> Float[Array, " 2"]:
 
 
 def local_mean(grid: SpectralGrid, field: Float[Array, "2 nx ny"]) -> Float[Array, "2 nx ny"]:
-    """A Gaussian average over a width of four grid spacings; positive stays positive."""
+    """The average under a Gaussian of four grid spacings.
+
+    Not under the sharp test filter, because the average of a square must not be negative.
+    """
     transfer = gaussian_filter(grid, 4 * grid.spacing)
-    return jnp.maximum(grid.to_physical(grid.multiply(transfer, grid.to_spectral(field))), 0.0)
+    return grid.to_physical(grid.multiply(transfer, grid.to_spectral(field)))
+
+
+def clipped_coefficient(averages: Float[Array, "2 *shape"]) -> Float[Array, "*shape"]:
+    """The coefficient from the averages of $L M$ and $M M$."""
+    numerator, denominator = jnp.maximum(averages, 0.0)
+    return ratio(numerator, denominator)
 
 
 def dynamic_tendency(
@@ -91,10 +99,10 @@ def dynamic_tendency(
     """The subgrid term with a dynamic coefficient, uniform or local."""
     identity = germano_identity(grid, vorticity_hat, unit_stress)
     if average == "local":
-        coefficient = ratio(*local_mean(grid, least_squares(identity)))
+        coefficient = clipped_coefficient(local_mean(grid, least_squares(identity)))
         stress = coefficient[None] * grid.to_physical(identity.unit_stress_hat)
         return curl_divergence(grid, grid.to_spectral(stress))
-    coefficient = ratio(*domain_mean(least_squares(identity)))
+    coefficient = clipped_coefficient(domain_mean(least_squares(identity)))
     return uniform_coefficient_tendency(grid, identity, coefficient)
 
 
@@ -105,7 +113,7 @@ def uniform_coefficient_tendency(
     return coefficient.astype(unit_tendency.dtype) * unit_tendency
 
 
-def half_resolved(grid: SpectralGrid) -> Bool[np.ndarray, "nx nk"]:
+def _half_resolved(grid: SpectralGrid) -> Bool[np.ndarray, "nx nk"]:
     """The test filter: true for the wavenumbers up to half of the largest resolved ones."""
     return (np.abs(grid.mode_x) <= (grid.nx - 1) // 3 // 2) & (
         np.abs(grid.mode_y) <= (grid.ny - 1) // 3 // 2

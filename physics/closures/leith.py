@@ -27,6 +27,9 @@ class Leith(AbstractSpectralClosure):
     $\nu_e = (C_L \Delta)^3 \langle |\nabla \omega| \rangle$, as in Mojgani et al. 2023,
     arXiv 2312.00907, and both are the same.
 
+    On a grid that keeps two thirds of its wavenumbers, $C_L = 0.3$ is the length that 0.2 is on one
+    that keeps all.
+
     Leith 1996, Physica D 98, 481.
     """
 

@@ -5,8 +5,13 @@ from jaxtyping import Array, Float
 
 from ..errors import ClosuraxError
 from ..scheme import AbstractScheme
-from .eddy_viscosity import ratio
-from .germano import domain_mean, germano_identity, least_squares, uniform_coefficient_tendency
+from .germano import (
+    clipped_coefficient,
+    domain_mean,
+    germano_identity,
+    least_squares,
+    uniform_coefficient_tendency,
+)
 from .leith import leith_stress
 from .spectral_closure import SPECTRAL_VORTICITY, SPECTRAL_VORTICITY_TENDENCY
 
@@ -41,5 +46,5 @@ class TimeAveragedDynamicLeith(AbstractScheme):
         grid, vorticity_hat = inputs["grid"], inputs[SPECTRAL_VORTICITY.name]
         identity = germano_identity(grid, vorticity_hat, leith_stress)
         averaged = carry + (domain_mean(least_squares(identity)) - carry) / self.calls
-        tendency = uniform_coefficient_tendency(grid, identity, ratio(*averaged))
+        tendency = uniform_coefficient_tendency(grid, identity, clipped_coefficient(averaged))
         return {SPECTRAL_VORTICITY_TENDENCY.name: tendency}, averaged

@@ -31,12 +31,12 @@ class Dissipative(AbstractScheme):
     scheme: AbstractScheme
 
     def __check_init__(self):
-        _check_returns(self)
+        _check_returns("Dissipative", self.scheme)
 
     @property
     def reads(self) -> tuple[Quantity, ...]:
-        physical = self.scheme.returns == (VORTICITY_TENDENCY,)
-        needed = VORTICITY if physical else SPECTRAL_VORTICITY
+        is_physical = self.scheme.returns == (VORTICITY_TENDENCY,)
+        needed = VORTICITY if is_physical else SPECTRAL_VORTICITY
         return union(self.scheme.reads, (needed,), "Dissipative")
 
     @property
@@ -78,7 +78,7 @@ class LocallyDissipative(AbstractScheme):
     scheme: AbstractScheme
 
     def __check_init__(self):
-        _check_returns(self)
+        _check_returns("LocallyDissipative", self.scheme)
 
     @property
     def reads(self) -> tuple[Quantity, ...]:
@@ -106,11 +106,10 @@ def _clip(tendency: Array, laplacian: Array) -> Array:
     return jnp.where(tendency * laplacian < 0, 0.0, tendency)
 
 
-def _check_returns(wrapper: Dissipative | LocallyDissipative) -> None:
-    accepted = (VORTICITY_TENDENCY,), (SPECTRAL_VORTICITY_TENDENCY,)
-    if tuple(wrapper.scheme.returns) not in accepted:
+def _check_returns(who: str, scheme: AbstractScheme) -> None:
+    if scheme.returns not in ((VORTICITY_TENDENCY,), (SPECTRAL_VORTICITY_TENDENCY,)):
         raise SchemeMismatchError(
-            f"{type(wrapper).__name__} takes a scheme that returns just 'vorticity_tendency' or "
-            f"just 'spectral_vorticity_tendency', both in 's-2'; {type(wrapper.scheme).__name__} "
-            f"returns {[tuple(q) for q in wrapper.scheme.returns]}."
+            f"{who} takes a scheme that returns just 'vorticity_tendency' or just "
+            f"'spectral_vorticity_tendency', in 's-2'; {type(scheme).__name__} returns "
+            f"{[tuple(q) for q in scheme.returns]}."
         )

@@ -13,7 +13,7 @@ def union(first: Iterable[Quantity], second: Iterable[Quantity], who: str) -> tu
     for name, unit in second:
         if units.setdefault(name, unit) != unit:
             raise SchemeMismatchError(
-                f"{who} reads {name!r} in {units[name]!r} and in {unit!r}; "
+                f"{who} has {name!r} in {units[name]!r} and in {unit!r}; "
                 "convert inside one of the schemes."
             )
     return tuple(Quantity(name, unit) for name, unit in units.items())

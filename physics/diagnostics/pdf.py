@@ -31,7 +31,7 @@ def kernel_density(
     r"""A Gaussian kernel estimate in s of the probability density at `points` in s-1.
 
     The bandwidth is `bandwidth_factor` times Scott's, $\sigma n^{-1/5}$ (Scott 1992, Multivariate
-    Density Estimation). The values are first shared out to a mesh of an eighth of the
+    Density Estimation). The values are first shared out to a mesh of a sixteenth of the
     bandwidth, so that millions of values cost little more than thousands.
     """
     values = _finite_values(vorticity)
@@ -41,14 +41,14 @@ def kernel_density(
             "A kernel density needs values that differ and a positive `bandwidth_factor`, "
             f"not {bandwidth_factor}."
         )
-    cell, reach = bandwidth / 8, 64
+    cell, reach = bandwidth / 16, 128
     low = values.min() - reach * cell
     position = (values - low) / cell
     left = np.floor(position).astype(int)
     share = position - left
     cells = left.max() + 2 + reach
     mass = np.bincount(left, 1 - share, cells) + np.bincount(left + 1, share, cells)
-    offsets = np.arange(-reach, reach + 1) / 8
+    offsets = np.arange(-reach, reach + 1) / 16
     kernel = np.exp(-(offsets**2) / 2) / (np.sqrt(2 * np.pi) * bandwidth)
     density = np.convolve(mass, kernel, mode="same") / values.size
     return np.interp(points, low + cell * np.arange(cells), density, left=0.0, right=0.0)

@@ -45,14 +45,14 @@ def enstrophy_density(
 
 
 def mean_energy(
-    vorticity: Float[Array, "*batch nx ny"], grid: SpectralGrid
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
 ) -> Float[Array, "*batch"]:
     r"""The domain mean $\langle |\mathbf{u}|^2 \rangle / 2$ in m2 s-2."""
     return jnp.sum(energy_density(grid.to_spectral(vorticity), grid), axis=(-2, -1))
 
 
 def mean_enstrophy(
-    vorticity: Float[Array, "*batch nx ny"], grid: SpectralGrid
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
 ) -> Float[Array, "*batch"]:
     r"""The domain mean $\langle \omega^2 \rangle / 2$ in s-2."""
     grid.check(vorticity, "vorticity")
@@ -60,7 +60,7 @@ def mean_enstrophy(
 
 
 def energy_spectrum(
-    vorticity: Float[Array, "*batch nx ny"], grid: SpectralGrid
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
 ) -> Float[Array, "*batch shells"]:
     r"""The energy in each shell in m2 s-2; the sum over the shells is the mean energy.
 
@@ -70,7 +70,7 @@ def energy_spectrum(
 
 
 def enstrophy_spectrum(
-    vorticity: Float[Array, "*batch nx ny"], grid: SpectralGrid
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
 ) -> Float[Array, "*batch shells"]:
     """The enstrophy in each shell in s-2; the sum over the shells is the mean enstrophy.
 
@@ -80,8 +80,8 @@ def enstrophy_spectrum(
 
 
 def one_dimensional_enstrophy_spectrum(
-    vorticity: Float[Array, "*batch n n"], grid: SpectralGrid
-) -> Float[Array, "*batch n//2"]:
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
+) -> Float[Array, "*batch half"]:
     r"""The mean of the spectra along x and along y, in s-2, for the modes 0 to n / 2 - 1.
 
     Along x it is $Z(k_x) = \frac12 \sum_{k_y} |\hat\omega(k_x, k_y)|^2$ over all $k_y$ of both

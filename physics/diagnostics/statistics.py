@@ -76,7 +76,7 @@ def turbulence_statistics(
     grid.check(fields, "vorticity")
     finite = np.isfinite(fields).all(axis=(-2, -1))
     members = [_member_statistics(snapshots, grid) for snapshots in fields]
-    data = {
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
         name: (_dims(name), np.stack([member[name] for member in members])) for name in members[0]
     }
     survivors = fields[finite.all(axis=1)]
@@ -101,7 +101,7 @@ def turbulence_statistics(
     data["vorticity_pdf"] = (("w",), pdf)
     data["tail_probability"] = (("threshold",), tails)
     data["tail_probability_interval"] = (("threshold", "bound"), intervals)
-    data["blown_up_members"] = ((), int((~finite.all(axis=1)).sum()))
+    data["blown_up_members"] = ((), np.asarray((~finite.all(axis=1)).sum()))
 
     statistics = xr.Dataset(
         {
@@ -131,7 +131,7 @@ def turbulence_statistics(
 
 def _members_after_spin_up(dataset: xr.Dataset, spin_up: float) -> xr.DataArray:
     if "vorticity" not in dataset:
-        raise DataError(f"The dataset has no variable 'vorticity', only {sorted(dataset)}.")
+        raise DataError(f"The dataset has no variable 'vorticity', only {list(dataset)}.")
     vorticity = dataset["vorticity"]
     if "member" not in vorticity.dims:
         vorticity = vorticity.expand_dims("member")

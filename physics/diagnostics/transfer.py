@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from ..spectral.grid import SpectralGrid
@@ -13,8 +14,8 @@ from .spectra import shell_sum, weighted
 
 
 def energy_transfer(
-    vorticity: Float[Array, "*batch nx ny"],
-    tendency: Float[Array, "*batch nx ny"],
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"],
+    tendency: Float[Array | np.ndarray, "*batch nx ny"],
     grid: SpectralGrid,
 ) -> Float[Array, "*batch shells"]:
     r"""The rate in m2 s-3 at which a vorticity tendency in s-2 changes the energy of each shell.
@@ -27,8 +28,8 @@ def energy_transfer(
 
 
 def enstrophy_transfer(
-    vorticity: Float[Array, "*batch nx ny"],
-    tendency: Float[Array, "*batch nx ny"],
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"],
+    tendency: Float[Array | np.ndarray, "*batch nx ny"],
     grid: SpectralGrid,
 ) -> Float[Array, "*batch shells"]:
     r"""The rate in s-3 at which a vorticity tendency in s-2 changes the enstrophy of each shell.
@@ -39,13 +40,15 @@ def enstrophy_transfer(
     return shell_sum(rates, grid)
 
 
-def spectral_flux(transfer: Float[Array, "*batch shells"]) -> Float[Array, "*batch shells"]:
+def spectral_flux(
+    transfer: Float[Array | np.ndarray, "*batch shells"],
+) -> Float[Array, "*batch shells"]:
     r"""The flux $\Pi(k) = -\sum_{k' \le k} T(k')$ from the shells up to $k$ to smaller scales."""
     return -jnp.cumsum(transfer, axis=-1)
 
 
 def advective_tendency(
-    vorticity: Float[Array, "*batch nx ny"], grid: SpectralGrid
+    vorticity: Float[Array | np.ndarray, "*batch nx ny"], grid: SpectralGrid
 ) -> Float[Array, "*batch nx ny"]:
     r"""The dealiased $-\mathbf{u} \cdot \nabla \omega$ in s-2 of the resolved vorticity."""
     advection = jnp.vectorize(partial(vorticity_advection, grid), signature="(x,k)->(x,k)")

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 
 from .diagonal_linear_term import scale
 from .exponential_solver import AbstractExponentialSolver
-from .phi_functions import contour_mean
+from .phi_functions import phi_functions
 
 
 class ETDRK2(AbstractExponentialSolver):
@@ -19,11 +19,8 @@ class ETDRK2(AbstractExponentialSolver):
 
     def coefficients(self, linear, h):
         z = h * linear
-        return {
-            "e": jnp.exp(z),
-            "phi1": h * contour_mean(lambda z: (jnp.exp(z) - 1) / z, z),
-            "phi2": h * contour_mean(lambda z: (jnp.exp(z) - 1 - z) / z**2, z),
-        }
+        phi1, phi2, _ = phi_functions(z)
+        return {"e": jnp.exp(z), "phi1": h * phi1, "phi2": h * phi2}
 
     def advance(self, coefficients, nonlinear, t0, t1, h, y0):
         c = coefficients

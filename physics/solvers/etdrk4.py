@@ -2,14 +2,14 @@ import jax.numpy as jnp
 
 from .diagonal_linear_term import scale
 from .exponential_solver import AbstractExponentialSolver
-from .phi_functions import contour_mean
+from .phi_functions import phi_functions
 
 
 class ETDRK4(AbstractExponentialSolver):
     r"""Exponential time differencing, Runge-Kutta of fourth order.
 
-    Cox and Matthews 2002, J. Comput. Phys. 176, 430, equations 26 to 29, with the coefficients
-    evaluated as in Kassam and Trefethen 2005, SIAM J. Sci. Comput. 26, 1214.
+    Cox and Matthews 2002, J. Comput. Phys. 176, 430, equations 26 to 29, with the
+    coefficients free of cancellation: see `phi_functions`.
     """
 
     def order(self, terms):
@@ -17,13 +17,14 @@ class ETDRK4(AbstractExponentialSolver):
 
     def coefficients(self, linear, h):
         z = h * linear
+        phi1, phi2, phi3 = phi_functions(z)
         return {
             "e": jnp.exp(z),
             "e_half": jnp.exp(z / 2),
-            "q": h * contour_mean(lambda z: (jnp.exp(z / 2) - 1) / z, z),
-            "first": h * contour_mean(_first, z),
-            "middle": h * contour_mean(_middle, z),
-            "last": h * contour_mean(_last, z),
+            "q": h / 2 * phi_functions(z / 2)[0],
+            "first": h * (phi1 - 3 * phi2 + 4 * phi3),
+            "middle": h * (2 * phi2 - 4 * phi3),
+            "last": h * (4 * phi3 - phi2),
         }
 
     def advance(self, coefficients, nonlinear, t0, t1, h, y0):

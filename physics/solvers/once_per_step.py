@@ -48,7 +48,7 @@ class OncePerStep(diffrax.AbstractWrappedSolver):
     order in the step size for the schemes' part; the dynamics keep the order of `solver`.
     """
 
-    solver: diffrax.AbstractSolver
+    solver: diffrax.AbstractSolver  # type: ignore[misc]  # mypy takes AbstractVar for a ClassVar
 
     term_structure: ClassVar = OncePerStepTerm
     interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation

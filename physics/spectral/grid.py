@@ -125,7 +125,9 @@ class SpectralGrid(eqx.Module):
                 "coarse-grain the field or build the grid to match."
             )
 
-    def to_spectral(self, field: Float[Array, "*batch nx ny"]) -> Complex[Array, "*batch nx nk"]:
+    def to_spectral(
+        self, field: Float[Array | np.ndarray, "*batch nx ny"]
+    ) -> Complex[Array, "*batch nx nk"]:
         self.check(field)
         return jnp.fft.rfft2(field)
 

@@ -60,6 +60,10 @@ class BarotropicVorticity(AbstractModel):
         )
     }
 
+    @property
+    def state_shape(self) -> tuple[int, ...]:
+        return (2, *self.grid.spectral_shape)
+
     def initial_state(
         self, vorticity: Float[Array | np.ndarray, "*member nx ny"]
     ) -> Float[Array, "..."]:

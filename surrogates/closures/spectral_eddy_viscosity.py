@@ -61,7 +61,7 @@ class SpectralEddyViscosity(AbstractSpectralClosure):
                 f"of wavenumbers; the {grid.nx} x {grid.ny} grid has {shell.max() + 1}: fit it "
                 "again there."
             )
-        rate = self.decay_rate.astype(vorticity_hat.real.dtype)[shell]
+        rate = self.decay_rate.astype(vorticity_hat.dtype)[shell]
         return -rate * vorticity_hat
 
 

@@ -58,12 +58,14 @@ class SymmetrisedClosure(AbstractMemorylessScheme):
             turned
         )
         return {
-            name: sum(_turn_back(values[i], g) for i, g in enumerate(_SYMMETRIES)) / 8
+            name: jnp.mean(
+                jnp.stack([_turn_back(values[i], g) for i, g in enumerate(_SYMMETRIES)]), axis=0
+            )
             for name, values in tendencies.items()
         }
 
 
-def _turn(field: Float[Array, "n n"], symmetry: tuple[bool, bool, bool]) -> Float[Array, "n n"]:
+def _turn(field: Float[Array, "n n"], symmetry: tuple[bool, ...]) -> Float[Array, "n n"]:
     swap, flip_x, flip_y = symmetry
     field = field.T if swap else field
     field = field[::-1] if flip_x else field
@@ -71,9 +73,7 @@ def _turn(field: Float[Array, "n n"], symmetry: tuple[bool, bool, bool]) -> Floa
     return -field if sum(symmetry) % 2 else field
 
 
-def _turn_back(
-    field: Float[Array, "n n"], symmetry: tuple[bool, bool, bool]
-) -> Float[Array, "n n"]:
+def _turn_back(field: Float[Array, "n n"], symmetry: tuple[bool, ...]) -> Float[Array, "n n"]:
     swap, flip_x, flip_y = symmetry
     field = field[:, ::-1] if flip_y else field
     field = field[::-1] if flip_x else field

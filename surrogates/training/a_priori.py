@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -34,11 +35,12 @@ def a_priori_scores(
     `energy_transfer_error` are the relative errors of the means over all samples.
     """
     compute = eqx.filter_jit(
-        lambda scheme, *pair: jax.lax.map(lambda p: _fields(scheme, *p, grid), pair)
+        lambda scheme, pairs: jax.lax.map(lambda p: _fields(scheme, p[0], p[1], grid), pairs)
     )
-    fields = compute(
-        scheme, jnp.asarray(pairs["vorticity"]), jnp.asarray(pairs["subgrid_tendency"])
+    exact_pairs = tuple(
+        jnp.asarray(np.asarray(pairs[name])) for name in ("vorticity", "subgrid_tendency")
     )
+    fields = compute(scheme, exact_pairs)
     vorticity, streamfunction, predicted, exact = (np.asarray(f, float) for f in fields)
     mean = partial(np.mean, axis=(1, 2))
     error, exact_variance = mean((predicted - exact) ** 2), mean(exact**2)
@@ -57,7 +59,7 @@ def a_priori_scores(
         **transfers,
     }
     units = {"enstrophy_transfer": "s-3", "energy_transfer": "m2 s-3"}
-    data = {
+    data: dict[str, Any] = {
         name: ("sample", value, {"units": units.get(name.removeprefix("exact_"), "1")})
         for name, value in scores.items()
     }

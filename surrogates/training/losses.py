@@ -15,7 +15,7 @@ from .resolved_tendency import resolved_tendency
 
 
 def mean_squared_error(
-    model: Callable[[Array], Array], batch: Mapping[str, Array | np.ndarray]
+    model: Callable[..., Array], batch: Mapping[str, Array | np.ndarray]
 ) -> Float[Array, ""]:
     """The mean of `(model(input) - target) ** 2` over a batch of `"inputs"` and `"targets"`."""
     difference = jax.vmap(model)(batch["inputs"]) - batch["targets"]
@@ -40,7 +40,7 @@ def tendency_loss(
     - `variance`: of the subgrid tendency in s-4; the error is relative to it, so that a scheme
         that returns zero has a loss near one.
     """
-    error = jax.vmap(lambda *pair: _squared_error(scheme, *pair, grid))(
+    error = jax.vmap(lambda vorticity, target: _squared_error(scheme, vorticity, target, grid))(
         batch["vorticity"], batch["subgrid_tendency"]
     )
     return jnp.mean(error) / variance

@@ -15,11 +15,11 @@ from ..named_arrays import array_name
 def check_training_data(train: PyTree, validation: PyTree) -> tuple[int, int]:
     """The numbers of samples for training and for validation.
 
-    Raises `DataError`, naming the array, unless both are pytrees of the same structure, of
+    Raises `DataError`, naming the array, unless both are pytrees with the same names, of
     finite arrays with one leading sample axis and otherwise equal shapes and dtypes.
     """
     counts = _count_samples(train, "train"), _count_samples(validation, "validation")
-    if jtu.tree_structure(train) != jtu.tree_structure(validation):
+    if _names(train) != _names(validation):
         raise DataError(
             f"`train` holds the arrays {_names(train)}, but `validation` {_names(validation)}; "
             "give both the same."

@@ -53,7 +53,7 @@ def test_sharp_filter_keeps_the_resolved_wavenumbers_of_the_coarse_grid():
     assert kept[5, 3] == kept[-5, 3] == 1 and kept[6, 0] == kept[0, 4] == 0
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(
     coarse=st.tuples(st.integers(2, 8), st.integers(2, 8)),
     extra=st.tuples(st.integers(0, 8), st.integers(0, 8)),

@@ -43,7 +43,7 @@ def test_derivatives_of_a_wave_are_exact(x64, m, n):
     )
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(nx=even_sizes, ny=even_sizes, length_x=lengths, length_y=lengths, seed=seeds)
 def test_shapes_transforms_and_parseval(nx, ny, length_x, length_y, seed):
     grid = SpectralGrid(nx, ny, length_x, length_y)
@@ -59,7 +59,7 @@ def test_shapes_transforms_and_parseval(nx, ny, length_x, length_y, seed):
     assert np.isclose(grid.spacing**2 * nx * ny, grid.area)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(nx=even_sizes, ny=even_sizes, seed=seeds)
 def test_inverse_laplacian_undoes_the_laplacian_but_for_the_mean(nx, ny, seed):
     grid = SpectralGrid(nx, ny, 2.0, 3.0)
@@ -70,7 +70,7 @@ def test_inverse_laplacian_undoes_the_laplacian_but_for_the_mean(nx, ny, seed):
     np.testing.assert_allclose(back, field - field.mean(), atol=2e-5)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(nx=even_sizes, ny=even_sizes)
 def test_resolved_wavenumbers_are_those_whose_products_do_not_alias(nx, ny):
     grid = SpectralGrid(nx, ny)

@@ -36,7 +36,7 @@ class EddyViscosity(AbstractMemorylessScheme):
         return {"spectral_vorticity_tendency": from_real_view(tendency)}
 
 
-def smooth_state(model, amplitude=3.0):
+def smooth_state(model, amplitude=6.0):
     x, y = GRID.x[:, None], GRID.y[None, :]
     vorticity = np.sin(x + 0.3) * np.cos(2 * y) + np.cos(3 * x - y) + np.sin(2 * x + 3 * y)
     return model.initial_state(jnp.asarray(amplitude * vorticity))
@@ -104,16 +104,20 @@ IMPLICIT = dict(root_finder=DiagonalRootFinder())
         (diffrax.KenCarp3(**IMPLICIT), 3, 128),
         (diffrax.KenCarp4(**IMPLICIT), 4, 64),
         (diffrax.Sil3(**IMPLICIT), 2, 128),
-        (diffrax.Tsit5(), 5, 24),
+        (diffrax.Tsit5(), 5, 96),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, diffrax.AbstractSolver) else "",
 )
 def test_temporal_order(x64, name, solver, order, steps):
     model = flow(beta=BETA[name])
     state = smooth_state(model)
-    observed = observed_order(
-        lambda dt: integrate(model, state, solver, dt), reference(name), DURATION / steps
-    )
+    dt = DURATION / steps
+    # The same solver's limit, which rounding has spoilt less than the thousands of steps of the
+    # common reference; the two must be the same solution.
+    limit = integrate(model, state, solver, dt / 16)
+    scale = np.abs(reference(name)).max()
+    np.testing.assert_allclose(limit, reference(name), atol=1e-5 * scale, rtol=0)
+    observed = observed_order(lambda dt: integrate(model, state, solver, dt), limit, dt)
     assert abs(observed - order) < 0.15
 
 
@@ -189,7 +193,7 @@ COUNTED = []
 def test_coefficients_are_computed_once_at_a_constant_step():
     """Also with a member axis, where a `lax.cond` could turn into a computation of both sides."""
     model = BarotropicVorticity(GRID)
-    members = jnp.stack([smooth_state(model), smooth_state(model, 2.0)])
+    members = jnp.stack([smooth_state(model), smooth_state(model, 3.0)])
     COUNTED.clear()
     model.run(members, 0.6, save_every=0.2, dt=0.01, solver=CountingETDRK2(), progress=False)
     jax.effects_barrier()
@@ -223,7 +227,7 @@ def test_coefficients_follow_a_changing_step(x64):
 def test_cfl_run_gives_the_answer_of_a_constant_step(x64):
     model = flow(beta=BETA["complex"])
     state = smooth_state(model)
-    control = CFL(model.courant_rate, courant=0.05, dt_max=0.02)
+    control = CFL(model.courant_rate, courant=0.1, dt_max=0.02)
 
     @jax.jit
     def solve():
@@ -245,7 +249,7 @@ def test_cfl_run_gives_the_answer_of_a_constant_step(x64):
     steps = np.diff(ts[:count])
     assert np.isclose(ts[count - 1], DURATION)
     rates = np.array([model.courant_rate(s) for s in states[: count - 1]])
-    assert (rates * steps <= 0.05 * (1 + 1e-9)).all()
+    assert (rates * steps <= 0.1 * (1 + 1e-9)).all()
     assert len(np.unique(steps[:-1].round(12))) > 1  # the flow decays: the step grows
     np.testing.assert_allclose(states[count - 1], reference("complex"), atol=1e-4, rtol=0)
 

@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from closurax.physics import AbstractMemorylessScheme, Quantity, closures
 from closurax.physics.spectral import SpectralGrid
@@ -103,7 +104,8 @@ def test_scores_physical_schemes(pairs):
     np.testing.assert_allclose(nothing["r2"], 0, atol=1e-10)
     assert np.isnan(nothing["correlation"]).all()
     np.testing.assert_allclose(nothing["enstrophy_transfer_error"], 1, rtol=1e-6)
-    leith = a_priori_scores(closures.Leith(), pairs, GRID)
+    dataset = xr.Dataset({name: (("time", "x", "y"), field) for name, field in pairs.items()})
+    leith = a_priori_scores(closures.Leith(), dataset, GRID)
     assert (leith["correlation"] > 0.3).all()
     assert (leith["enstrophy_transfer"] < 0).all()
 

@@ -17,6 +17,7 @@ from closurax.physics.spectral import SpectralGrid
 from closurax.physics.turbulence import BarotropicVorticity
 from closurax.surrogates import (
     ConvolutionalClosure,
+    SpectralEddyViscosity,
     SymmetrisedClosure,
     load,
     read_header,
@@ -44,6 +45,7 @@ SCHEMES = {
         inputs=("streamfunction", "vorticity"), activation="gelu"
     ),
     "symmetrised": lambda: SymmetrisedClosure(network()),
+    "spectral eddy viscosity": lambda: SpectralEddyViscosity(jnp.array([0.0, 0.1, 0.2])),
     "no closure": lambda: closures.NoClosure(),
     "Smagorinsky": lambda: closures.Smagorinsky(0.123456789, average="domain"),
     "Leith with a trained coefficient": lambda: closures.Leith(coefficient=jnp.float32(0.21)),

@@ -56,14 +56,17 @@ def _best_physical(metrics: Metrics) -> str | None:
 
 
 def _closest(metrics: Metrics, settings: Comparison) -> str:
-    first, *others = [name for name in ranking(metrics) if _ERROR in metrics[name]] or [None]
-    if first is None:
+    known = [name for name in ranking(metrics) if _ERROR in metrics[name]]
+    if not known:
         return "No closure kept a member alive: there is nothing to compare with the DNS."
+    first, *others = known
     start, end = settings.judged_wavenumbers
-    second = f"; second is {label(others[0])} with {_with_interval(metrics, others[0])}"
+    second = ""
+    if others:
+        second = f"; second is {label(others[0])} with {_with_interval(metrics, others[0])}"
     return (
         f"Closest to the DNS in the enstrophy spectrum (k = {start} to {end}) is {label(first)} "
-        f"with a log error of {_with_interval(metrics, first)}{second if others else ''}."
+        f"with a log error of {_with_interval(metrics, first)}{second}."
     )
 
 

@@ -90,14 +90,12 @@ def metrics_of_run(
             len(by_member), size=(settings.resamples, len(by_member))
         )
         resampled = log_spectrum_error(by_member[chosen].mean(1), expected, first, last)
-        tail = (1 - settings.confidence) / 2
-        low, high = np.quantile(np.asarray(resampled, float), [tail, 1 - tail])
+        outside = (1 - settings.confidence) / 2
+        low, high = np.quantile(np.asarray(resampled, float), [outside, 1 - outside])
         _put(metrics, f"{kind}_error", error, low, high)
     std = float(reference["vorticity_std"])
     for tail in TAILS:
-        chosen = statistics.sel(threshold=tail * std, method="nearest")
-        interval = chosen["tail_probability_interval"].values
-        _put(metrics, f"tail_probability_{tail}std", float(chosen["tail_probability"]), *interval)
+        _put_tail(metrics, statistics, tail, std)
     after = statistics["time"].values - statistics["time"].values[0] >= settings.spin_up - 1e-9
     block = max(1, min(int(after.sum()), round(BLOCK_DURATION / settings.save_every)))
     for name in ("energy", "enstrophy"):
@@ -117,9 +115,7 @@ def metrics_of_reference(reference: xr.Dataset, settings: Comparison) -> dict[st
         difference = log_spectrum_error(halves[0], halves[1], *settings.judged_wavenumbers)
         metrics[f"{kind}_difference_of_halves"] = float(difference)
     for tail in TAILS:
-        chosen = reference.sel(threshold=tail * metrics["vorticity_std"], method="nearest")
-        interval = chosen["tail_probability_interval"].values
-        _put(metrics, f"tail_probability_{tail}std", float(chosen["tail_probability"]), *interval)
+        _put_tail(metrics, reference, tail, metrics["vorticity_std"])
     for name in ("mean_energy", "mean_enstrophy"):
         _put(metrics, name, float(reference[name]), *reference[f"{name}_interval"].values)
     return metrics
@@ -131,6 +127,15 @@ def compare(statistics: Mapping[str, xr.Dataset]) -> xr.Dataset:
     # Runs in which every member blew up stop early: they are NaN from there on.
     combined = xr.concat(list(statistics.values()), dim="closure", join="outer")
     return combined.assign_coords(closure=("closure", names))
+
+
+def _put_tail(
+    metrics: dict[str, float], statistics: xr.Dataset, standard_deviations: int, std: float
+) -> None:
+    chosen = statistics.sel(threshold=standard_deviations * std, method="nearest")
+    low, high = chosen["tail_probability_interval"].values
+    name = f"tail_probability_{standard_deviations}std"
+    _put(metrics, name, float(chosen["tail_probability"]), low, high)
 
 
 def _put(metrics: dict[str, float], name: str, value: float, low: float, high: float) -> None:

@@ -19,19 +19,20 @@ def physical_closure(name: str, settings: Closures, grid: SpectralGrid) -> Abstr
     match name:
         case "smagorinsky":
             chosen = settings.smagorinsky
-            return Smagorinsky(chosen.coefficient, chosen.average)
+            return Smagorinsky(coefficient=chosen.coefficient, average=chosen.average)
         case "dynamic_smagorinsky":
-            return DynamicSmagorinsky(settings.dynamic_smagorinsky.average)
+            return DynamicSmagorinsky(average=settings.dynamic_smagorinsky.average)
         case "leith":
-            return Leith(settings.leith.coefficient, settings.leith.average)
+            return Leith(coefficient=settings.leith.coefficient, average=settings.leith.average)
         case "dynamic_leith":
-            return DynamicLeith(settings.dynamic_leith.average)
+            return DynamicLeith(average=settings.dynamic_leith.average)
         case "jansen_held":
+            constants = settings.jansen_held
             return JansenHeldBackscatter(
-                settings.jansen_held.coefficient, settings.jansen_held.fraction
+                coefficient=constants.coefficient, fraction=constants.fraction
             )
         case "gradient_2":
-            return GradientModel(2, settings.gradient_2.width * grid.spacing)
+            return GradientModel(order=2, width=settings.gradient_2.width * grid.spacing)
         case "gradient_4":
-            return GradientModel(4, settings.gradient_4.width * grid.spacing)
+            return GradientModel(order=4, width=settings.gradient_4.width * grid.spacing)
     raise ValueError(f"There is no physical closure {name!r}.")

@@ -1,5 +1,7 @@
 """What the closures are judged by: statistics of a DNS in the scales that the model resolves."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -127,7 +129,7 @@ def reference_of(dns: xr.Dataset, grid: SpectralGrid, confidence: float, seed: i
     halves = [turbulence_statistics(part, grid) for part in parts]
     shells = slice(0, _last_shell(grid) + 1)
     names = ("vorticity_pdf", "tail_probability", "tail_probability_interval")
-    values = {name: whole[name].values for name in names}
+    values: dict[str, Any] = {name: whole[name].values for name in names}
     for name in ("energy_spectrum", "enstrophy_spectrum"):
         values[name] = whole[name].values[shells]
         values[f"{name}_halves"] = np.stack([half[name].values[shells] for half in halves])

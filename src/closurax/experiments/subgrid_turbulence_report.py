@@ -128,7 +128,7 @@ def _figures(
     fields |= {name: last_fields[name] for name in order}
     drawn: dict[str, tuple[Drawing, str, str]] = {
         "snapshots": (
-            report.snapshots_figure(fields, limit=round(2.5 * std)),
+            report.snapshots_figure(fields, limit=2.5 * std),
             "Vorticity at the end of the runs",
             "The DNS, filtered to the wavenumbers that the model resolves, and the first member "
             "of every run on the same colour scale. Compare the texture, not the places: the "

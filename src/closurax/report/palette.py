@@ -1,6 +1,6 @@
 """One look per closure in all figures, told apart also by readers who see fewer colours."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 
@@ -29,7 +29,7 @@ LOOKS = {
     "gradient_4": Look("Gradient model GM4", "#e69f00"),
 }
 
-STYLE = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.titlesize": 11,
