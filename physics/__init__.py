@@ -3,7 +3,15 @@ if __name__ == "physics":
         "This folder is the package `closurax.physics`: write `import closurax.physics`."
     )
 
-from . import errors as errors, solvers as solvers, spectral as spectral, turbulence as turbulence
+from . import (
+    closures as closures,
+    coupling as coupling,
+    diagnostics as diagnostics,
+    errors as errors,
+    solvers as solvers,
+    spectral as spectral,
+    turbulence as turbulence,
+)
 from .model import AbstractModel as AbstractModel
 from .scheme import (
     AbstractMemorylessScheme as AbstractMemorylessScheme,

@@ -1,4 +1,4 @@
-"""The errors that closurax raises on purpose; each message says what was wrong, where, and what to do."""
+"""The errors that closurax raises on purpose: each says what was wrong, where, and what to do."""
 
 from typing import Any
 

@@ -16,8 +16,8 @@ result is clipped to zero.
 
 The identity is taken for the vorticity, not for the stress. In two dimensions the energy goes to
 larger scales, so least squares on the stress ask for little viscosity or a negative one, while
-those on the vorticity see the enstrophy go to smaller scales. As the model truncates its fields sharply, so does the test filter, at half
-the resolved wavenumbers.
+those on the vorticity see the enstrophy go to smaller scales. As the model truncates its fields
+sharply, so does the test filter, at half the resolved wavenumbers.
 """
 
 from collections.abc import Callable

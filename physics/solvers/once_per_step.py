@@ -22,16 +22,14 @@ class OncePerStepTerm(diffrax.AbstractTerm):
     - `call_schemes`: `(t, fields, memory, args) -> (scheme_tendency, memory)`.
     """
 
-    dynamics: diffrax.AbstractTerm
+    dynamics: diffrax.MultiTerm
     call_schemes: Any
 
     def vf(self, t, y: State, args):
         fields, memory = y
-        tendency, _ = self.call_schemes(t, fields, memory, args)
-        return (
-            self.dynamics.vf(t, fields, (args, tendency)),
-            jtu.tree_map(jnp.zeros_like, memory),
-        )
+        held, _ = self.call_schemes(t, fields, memory, args)
+        explicit, linear = self.dynamics.vf(t, fields, (args, held))
+        return explicit + linear, jtu.tree_map(jnp.zeros_like, memory)
 
     def contr(self, t0, t1, **kwargs):
         return t1 - t0
@@ -45,7 +43,8 @@ class OncePerStep(diffrax.AbstractWrappedSolver):
 
     A scheme with memory is a map from one step to the next, so it cannot be called at the
     stages of a Runge-Kutta step; an expensive scheme need not be. The splitting is of first
-    order in the step size for the schemes' part; the dynamics keep the order of `solver`.
+    order in the step size for the schemes' part; the dynamics keep the order of `solver`. Time
+    must run forward.
     """
 
     solver: diffrax.AbstractSolver  # type: ignore[misc]  # mypy takes AbstractVar for a ClassVar

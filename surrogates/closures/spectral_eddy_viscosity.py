@@ -8,7 +8,7 @@ from closurax.physics.spectral import SpectralGrid
 
 
 class SpectralEddyViscosity(AbstractSpectralClosure):
-    r"""The best linear, isotropic closure: $\hat\Pi(\mathbf{k}) = -\gamma(|\mathbf{k}|)\,\hat\omega$.
+    r"""The best linear, isotropic closure: $\hat\Pi = -\gamma(|\mathbf{k}|)\, \hat\omega$.
 
     One decay rate for each shell $|k| \in [n - 1/2, n + 1/2)$, in units of the fundamental
     wavenumber; $\gamma / k^2$ is the spectral eddy viscosity of Kraichnan (1976, J. Atmos. Sci.

@@ -91,9 +91,17 @@ def test_sum_reads_what_either_reads():
     assert {q.name for q in with_physical.reads} == {"vorticity", "spectral_vorticity"}
 
 
-def test_sum_of_unlike_schemes_is_refused():
-    with pytest.raises(SchemeMismatchError, match="Leith.*Pointwise.*must return the same"):
-        Sum(Leith(), Pointwise(jnp.sin))
+def test_sum_passes_on_what_only_one_returns(inputs):
+    first, second = Leith(), Pointwise(jnp.sin)
+    both = Sum(first, second)
+    assert both.returns == first.returns + second.returns
+    tendencies = call(both, inputs)
+    assert set(tendencies) == {SPECTRAL, "vorticity_tendency"}
+    np.testing.assert_array_equal(tendencies[SPECTRAL], call(first, inputs)[SPECTRAL])
+    np.testing.assert_array_equal(tendencies["vorticity_tendency"], jnp.sin(inputs["vorticity"]))
+
+
+def test_sum_in_different_units_is_refused():
     with pytest.raises(SchemeMismatchError, match="'spectral_vorticity' in 's-1' and in 'day-1'"):
         Sum(Leith(), PerDay())
 

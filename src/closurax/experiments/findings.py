@@ -50,7 +50,7 @@ def cards(metrics: Metrics) -> list[tuple[str, str, str]]:
 
 
 def _best_physical(metrics: Metrics) -> str | None:
-    others = ("learned", "none")
+    others = ("learned", "linear", "none")
     known = [n for n in ranking(metrics) if n not in others and _ERROR in metrics[n]]
     return known[0] if known else None
 
@@ -78,6 +78,9 @@ def _learned(metrics: Metrics) -> str:
     if physical is not None:
         called = f"the best physical one ({label(physical)}, {_with_interval(metrics, physical)})"
         sentences.append(f"{_versus(metrics['learned'], metrics[physical])} {called}")
+    if _ERROR in metrics.get("linear", {}):
+        called = f"the linear baseline ({_with_interval(metrics, 'linear')})"
+        sentences.append(f"{_versus(metrics['learned'], metrics['linear'])} {called}")
     if _ERROR in metrics["none"]:
         called = f"no closure ({_with_interval(metrics, 'none')})"
         sentences.append(f"{_versus(metrics['learned'], metrics['none'])} {called}")
@@ -86,9 +89,7 @@ def _learned(metrics: Metrics) -> str:
             f"The learned closure has an error of {_with_interval(metrics, 'learned')}; nothing "
             "else survived to compare it with."
         )
-    return (
-        f"The learned closure ({_with_interval(metrics, 'learned')}) is {' and '.join(sentences)}."
-    )
+    return f"The learned closure ({_with_interval(metrics, 'learned')}) is {', '.join(sentences)}."
 
 
 def _versus(learned: Mapping[str, float], other: Mapping[str, float]) -> str:
@@ -127,8 +128,8 @@ def _tails(metrics: Metrics) -> str:
     physical = _best_physical(metrics)
     parts = [
         f"{label(name)} {100 * metrics[name][key]:.3f} %"
-        for name in ("learned", physical, "none")
-        if name is not None and key in metrics[name]
+        for name in ("learned", "linear", physical, "none")
+        if name is not None and key in metrics.get(name, {})
     ]
     low, high = (100 * metrics["reference"][f"{key}_{bound}"] for bound in ("low", "high"))
     return (
@@ -141,8 +142,8 @@ def _cost(metrics: Metrics) -> str:
     cost = {name: m["seconds_per_time_unit"] for name, m in metrics.items() if name != "reference"}
     parts = [f"no closure {1e3 * cost['none']:.1f} ms"]
     physical = _best_physical(metrics)
-    for name in (physical, "learned"):
-        if name is not None:
+    for name in (physical, "linear", "learned"):
+        if name is not None and name in cost:
             ratio = cost[name] / cost["none"]
             parts.append(f"{label(name)} {1e3 * cost[name]:.1f} ms ({ratio:.1f} times)")
     return f"Cost per simulated second and member: {', '.join(parts)}."

@@ -11,12 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import xarray as xr
+from jaxtyping import PyTree
 
 from closurax import datasets, surrogates
 from closurax.physics import AbstractScheme, solvers
+from closurax.physics.coupling import Sum
 from closurax.physics.errors import DataError, ExperimentError
-from closurax.physics.spectral import SpectralGrid
+from closurax.physics.spectral import SpectralGrid, from_real_view
 from closurax.physics.turbulence import BarotropicVorticity, CosineForcing
+from closurax.surrogates.training import resolved_tendency
 
 from ..workspace import Stage, Workspace
 from .physical_closures import physical_closure
@@ -26,6 +29,8 @@ from .subgrid_turbulence_report import write_report
 from .subgrid_turbulence_settings import SubgridTurbulence
 
 _TIMED_RUNS = 3
+# What is fitted to data: the best linear closure, which is the baseline, and it with a network.
+LEARNED = ("linear", "learned")
 
 
 def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
@@ -34,7 +39,7 @@ def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
     data = experiment.prepare_data()
     training = experiment.train(data)
     scores = experiment.score(data, training)
-    names = ["none", *settings.comparison.closures, "learned"]
+    names = ["none", *settings.comparison.closures, *LEARNED]
     runs = {name: experiment.simulate(name, data, training) for name in names}
     fingerprints = [stage.fingerprint for stage in (data, training, scores, *runs.values())]
     report = workspace.stage(
@@ -112,6 +117,7 @@ class _Experiment:
                     optax.cosine_decay_schedule(training.learning_rate, steps),
                     weight_decay=training.weight_decay,
                 ),
+                trainable=_network_only(closure),
                 epochs=training.epochs,
                 batch_size=training.batch_size,
                 patience=training.patience,
@@ -120,11 +126,13 @@ class _Experiment:
                 out=self.workspace.path("training"),
                 resume=self.workspace.resume and self._training_matches(inputs),
             )
-            surrogates.save(self.workspace.path("closure.eqx"), fitted.best, inputs)
+            surrogates.save(self.workspace.path("linear.eqx"), closure.first, inputs)
+            calibrated = _calibrated(fitted.best, validation, self.grid)
+            surrogates.save(self.workspace.path("closure.eqx"), calibrated, inputs)
             history = fitted.history
             best = int(history.attrs["best_epoch"])
             return {
-                "parameters": _count_parameters(closure),
+                "parameters": _count_parameters(closure.second),
                 "epochs": history.sizes["epoch"],
                 "best_epoch": best,
                 "validation_loss": float(history["validation_loss"].sel(epoch=best)),
@@ -144,7 +152,7 @@ class _Experiment:
 
         def work() -> dict[str, Any]:
             _, _, test = self._split()
-            names = [*self.settings.comparison.closures, "learned"]
+            names = [*self.settings.comparison.closures, *LEARNED]
             return {name: self._scores(name, test) for name in names}
 
         title = "scoring the closures on the test data, outside of any simulation"
@@ -155,7 +163,7 @@ class _Experiment:
         closures = self.settings.closures.model_dump()
         inputs = {
             "data": data.fingerprint,
-            "closure": training.fingerprint if name == "learned" else closures.get(name, {}),
+            "closure": training.fingerprint if name in LEARNED else closures.get(name, {}),
             "model": self.settings.model.model_dump(),
             "members": comparison.members,
             "times": [comparison.spin_up, comparison.duration, comparison.save_every],
@@ -211,21 +219,27 @@ class _Experiment:
         )
         return datasets.split_by_time_block(self._pairs(), fractions, data.gap)
 
-    def _untrained(self, train: xr.Dataset) -> AbstractScheme:
+    def _untrained(self, train: xr.Dataset) -> Sum:
+        """The best linear closure, and a network for what that leaves over."""
         surrogate = self.settings.surrogate
+        vorticity, target = train["vorticity"].values, train["subgrid_tendency"].values
+        linear = surrogates.SpectralEddyViscosity.fit(vorticity, target, self.grid)
         fields = np.stack([train[name].values for name in surrogate.inputs], 1)
-        target = train["subgrid_tendency"].values[:, None]
-        closure = surrogates.ConvolutionalClosure(
+        network = surrogates.ConvolutionalClosure(
             surrogate.width,
             surrogate.depth,
             surrogate.kernel_size,
             activation=surrogate.activation,
             inputs=tuple(surrogate.inputs),
             input_normaliser=datasets.Standardiser.fit(fields, names=surrogate.inputs),
-            output_normaliser=datasets.Standardiser.fit(target, names=["subgrid_tendency"]),
+            output_normaliser=datasets.Standardiser.fit(
+                target[:, None], names=["subgrid_tendency"]
+            ),
             key=jax.random.key(self.settings.seed),
         )
-        return surrogates.SymmetrisedClosure(closure) if surrogate.symmetrised else closure
+        return Sum(
+            linear, surrogates.SymmetrisedClosure(network) if surrogate.symmetrised else network
+        )
 
     def _training_matches(self, inputs: dict[str, Any]) -> bool:
         """Whether the checkpoint in the workspace belongs to the training with these inputs."""
@@ -238,8 +252,9 @@ class _Experiment:
     def _scheme(self, name: str) -> AbstractScheme | None:
         if name == "none":
             return None
-        if name == "learned":
-            return surrogates.load(self.workspace.path("closure.eqx"))
+        if name in LEARNED:
+            file = {"linear": "linear.eqx", "learned": "closure.eqx"}[name]
+            return surrogates.load(self.workspace.path(file))
         return physical_closure(name, self.settings.closures, self.grid)
 
     def _scores(self, name: str, test: xr.Dataset) -> dict[str, float]:
@@ -273,6 +288,22 @@ class _Experiment:
             )
         chosen = np.linspace(0, len(snapshots) - 1, members).round().astype(int)
         return jnp.asarray(snapshots[chosen])
+
+
+def _network_only(closure: Sum) -> PyTree:
+    trainable = surrogates.trainable_arrays(closure)
+    fixed = jax.tree_util.tree_map(lambda _: False, trainable.first)
+    return eqx.tree_at(lambda closure: closure.first, trainable, fixed)
+
+
+def _calibrated(closure: Sum, validation: xr.Dataset, grid: SpectralGrid) -> Sum:
+    """The closure with its linear part fitted again, to what the network leaves over on fields
+    that it was not trained on: there every shell then has the transfer of the data."""
+    predict = jax.jit(lambda vorticity: resolved_tendency(closure.second, vorticity, grid))
+    vorticity = validation["vorticity"].values
+    network = np.stack([grid.to_physical(from_real_view(predict(w))) for w in vorticity])
+    residual = validation["subgrid_tendency"].values - network
+    return Sum(surrogates.SpectralEddyViscosity.fit(vorticity, residual, grid), closure.second)
 
 
 def _arrays(pairs: xr.Dataset) -> dict[str, np.ndarray]:

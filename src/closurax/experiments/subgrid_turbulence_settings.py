@@ -168,8 +168,8 @@ class SubgridTurbulence(AbstractExperiment):
         return self
 
     def stages(self) -> int:
-        # Data, training, scores and report; runs without a closure, with each, with the learned.
-        return 4 + 1 + len(self.comparison.closures) + 1
+        # Data, training, scores, report; runs without a closure, with each, and with two learned.
+        return 4 + 1 + len(self.comparison.closures) + 2
 
     def run(self, workspace: "Workspace") -> dict[str, float]:
         from .subgrid_turbulence import run

@@ -19,6 +19,7 @@ class Look(NamedTuple):
 LOOKS = {
     "reference": Look("DNS", "#000000", "-", 2.2, 3.0),
     "learned": Look("Learned", "#d55e00", "-", 3.0, 4.0),
+    "linear": Look("Linear, fitted", "#882255", "--", 2.2, 3.5),
     "none": Look("No closure", "#8c8c8c", "--", 1.8),
     "smagorinsky": Look("Smagorinsky", "#56b4e9"),
     "dynamic_smagorinsky": Look("Dynamic Smagorinsky", "#0072b2", "-."),
