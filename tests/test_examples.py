@@ -45,7 +45,7 @@ def test_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch, capsys):
     if page.stem == "replace-a-closure":
         errors = names["errors"]
         for learned in ("linear", "network"):
-            assert errors[learned] < min(0.25, errors["Leith"], errors["no closure"])
+            assert errors[learned] < min(0.25, errors["no closure"] / 2)
 
 
 @pytest.mark.slow

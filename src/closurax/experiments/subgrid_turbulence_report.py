@@ -123,7 +123,8 @@ def _figures(
     percent = f"{100 * settings.comparison.confidence:g} %"
     with xr.open_dataset(workspace.path("training/history.nc"), engine="netcdf4") as file:
         history = file.load()
-    order = ["learned", *(name for name in last_fields if name != "learned")]
+    fitted = ("learned", "linear")
+    order = [*fitted, *(name for name in last_fields if name not in fitted)]
     fields = {"reference": reference["vorticity"].values}
     fields |= {name: last_fields[name] for name in order}
     drawn: dict[str, tuple[Drawing, str, str]] = {

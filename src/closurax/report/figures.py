@@ -20,9 +20,9 @@ def snapshots_figure(fields: Mapping[str, np.ndarray], limit: float) -> Figure:
     `fields` maps the names of closures to fields of shape (nx, ny); a field that is not finite
     is shown as blown up.
     """
-    columns = min(5, len(fields))
+    columns = min(6, len(fields))
     rows = -(-len(fields) // columns)
-    figure, axes = _figure(2.3 * columns + 0.6, 2.45 * rows, rows, columns)
+    figure, axes = _figure(2.0 * columns + 0.6, 2.15 * rows, rows, columns)
     image = None
     for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
         axis.set_title(look(name).label, color=look(name).colour, fontsize=9.5)
