@@ -35,8 +35,8 @@ IN_SIMULATION = {
 BEFORE_COUPLING = {
     "a_priori_correlation": ("correlation", 1, ".3f"),
     "a_priori_r2": ("R²", 1, ".3f"),
-    "a_priori_enstrophy_transfer_error": ("enstrophy transfer, relative error", 1, "+.2f"),
-    "a_priori_energy_transfer_error": ("energy transfer, relative error", 1, "+.2f"),
+    "a_priori_enstrophy_transfer_ratio": ("enstrophy transfer, over the exact one", 1, ".2f"),
+    "a_priori_energy_transfer_ratio": ("energy transfer, over the exact one", 1, ".2f"),
 }
 
 Metrics = dict[str, dict[str, float]]
@@ -129,10 +129,10 @@ Made by {source}, seed {seed}. {judged["members"]} members for each closure, sta
 k = {first} to {last}. In parentheses: {100 * judged["confidence"]:g} % bootstrap intervals.
 
 {simulation_table(metrics)}
-The learned closure has {training["parameters"]:,.0f} parameters; it was trained for \
+The network has {training["parameters"]:,.0f} parameters; it was trained for \
 {training["epochs"]:.0f} epochs in {training["seconds"]:.0f} s, and epoch \
-{training["best_epoch"]:.0f} was taken. Its scores on the last block of the training simulation, \
-which the training did not see, outside of any simulation:
+{training["best_epoch"]:.0f} was taken. Scores outside of any simulation, on the last block of the \
+training data, which no fit has seen:
 
 {scores_table(metrics)}
 The enstrophy spectra of the two halves of the reference differ from each other by a log error of \
