@@ -24,7 +24,7 @@ from closurax.physics.spectral import SpectralGrid
 from closurax.physics.turbulence import BarotropicVorticity, random_vorticity
 
 DT = 1e-4
-STEPS = {64: 100, 128: 25, 256: 6}
+STEPS = {64: 100, 128: 30, 256: 10}
 STAGES = {
     "closurax ETDRK4": 4,
     "closurax ETDRK2": 2,

@@ -46,7 +46,9 @@ save_every = 0.25
 judged_wavenumbers = [1, 5]
 resamples = 50
 """
-STAGES = ["data", "training", "scores", "run-none", "run-leith", "run-learned", "report"]
+STAGES = [
+    "data", "training", "scores", "run-none", "run-leith", "run-linear", "run-learned", "report",
+]  # fmt: skip
 
 
 @pytest.fixture
