@@ -105,6 +105,19 @@ def test_interrupted_run_goes_on_where_it_stopped(folder, monkeypatch, capsys, o
     _check_that_only_what_changed_is_done_again(out, capsys)
 
 
+@pytest.mark.slow
+def test_a_time_step_that_blows_up_everywhere_ends_in_one_line_and_keeps_the_runs(folder, capsys):
+    command = "run tiny.toml --set model.time_step=0.25 --out out"
+    explosive = ["--set", "data.dns=\"loud.nc\"", "--set", "training.epochs=1"]
+    with xr.open_dataset(folder / "dns.nc") as dns:
+        write_dns((dns[["vorticity"]] * 1e3).assign_attrs(dns.attrs), folder / "loud.nc")
+    assert main([*command.split(), *explosive]) == 1
+    assert "take a smaller step" in capsys.readouterr().err.splitlines()[-1]
+    assert (folder / "out" / "closure.eqx").is_file()
+    with xr.open_dataset(folder / "out" / "runs" / "none.nc", decode_times=False) as run:
+        assert np.isfinite(run["blow_up_time"]).all()
+
+
 def _check_outputs(out):
     metrics = json.loads((out / "metrics.json").read_text())
     assert all(isinstance(value, int | float) for value in metrics.values())

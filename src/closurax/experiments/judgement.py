@@ -34,6 +34,10 @@ def statistics_of_run(
     the spectra of each member and the series of the whole run.
     """
     std = float(reference["vorticity_std"])
+    # A run ends when its last member is lost; from there on it counts as NaN.
+    saves = round((settings.spin_up + settings.duration) / settings.save_every)
+    times = run["time"].values[0] + settings.save_every * np.arange(saves + 1)
+    run = run.reindex(time=times, method="nearest", tolerance=settings.save_every / 2)
     statistics = turbulence_statistics(
         run,
         grid,
@@ -124,7 +128,6 @@ def metrics_of_reference(reference: xr.Dataset, settings: Comparison) -> dict[st
 def compare(statistics: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """The statistics of all runs side by side, over the dimension `closure`."""
     names = list(statistics)
-    # Runs in which every member blew up stop early: they are NaN from there on.
     combined = xr.concat(list(statistics.values()), dim="closure", join="outer")
     return combined.assign_coords(closure=("closure", names))
 

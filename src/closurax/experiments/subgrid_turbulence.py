@@ -41,6 +41,12 @@ def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
     scores = experiment.score(data, training)
     names = ["none", *settings.comparison.closures, *LEARNED]
     runs = {name: experiment.simulate(name, data, training) for name in names}
+    if all(stage.results["blow_ups"] == settings.comparison.members for stage in runs.values()):
+        raise ExperimentError(
+            f"every member became non-finite with every closure, with model.time_step = "
+            f"{settings.model.time_step:g} s: take a smaller step. What was computed before is in "
+            f"{str(workspace.path('runs'))!r}."
+        )
     fingerprints = [stage.fingerprint for stage in (data, training, scores, *runs.values())]
     report = workspace.stage(
         "report",
