@@ -2,3 +2,4 @@ from .dissipative import Dissipative as Dissipative, LocallyDissipative as Local
 from .limited import Limited as Limited
 from .scaled import Scaled as Scaled
 from .sum import Sum as Sum
+from .wrapper import AbstractWrapper as AbstractWrapper

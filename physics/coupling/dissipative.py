@@ -5,11 +5,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 
 from ..errors import SchemeMismatchError
 from ..scheme import AbstractScheme, Quantity
-from .union import union
+from .wrapper import AbstractWrapper
 
 VORTICITY = Quantity("vorticity", "s-1")
 SPECTRAL_VORTICITY = Quantity("spectral_vorticity", "s-1")
@@ -17,7 +17,7 @@ VORTICITY_TENDENCY = Quantity("vorticity_tendency", "s-2")
 SPECTRAL_VORTICITY_TENDENCY = Quantity("spectral_vorticity_tendency", "s-2")
 
 
-class Dissipative(AbstractScheme):
+class Dissipative(AbstractWrapper):
     r"""A scheme that never produces enstrophy in the domain mean.
 
     If $\langle \omega \Pi \rangle > 0$, the projection of the tendency $\Pi$ on the vorticity is
@@ -34,20 +34,11 @@ class Dissipative(AbstractScheme):
         _check_returns("Dissipative", self.scheme)
 
     @property
-    def reads(self) -> tuple[Quantity, ...]:
-        is_physical = self.scheme.returns == (VORTICITY_TENDENCY,)
-        needed = VORTICITY if is_physical else SPECTRAL_VORTICITY
-        return union(self.scheme.reads, (needed,), "Dissipative")
+    def needs(self) -> tuple[Quantity, ...]:
+        physical = self.scheme.returns == (VORTICITY_TENDENCY,)
+        return (VORTICITY if physical else SPECTRAL_VORTICITY,)
 
-    @property
-    def returns(self) -> tuple[Quantity, ...]:
-        return self.scheme.returns
-
-    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
-        return self.scheme.initial_carry(inputs)
-
-    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
-        tendencies, carry = self.scheme(inputs, carry)
+    def adjust(self, tendencies: dict[str, Array], inputs: Mapping[str, Any]) -> dict[str, Array]:
         ((name, tendency),) = tendencies.items()
         if name == VORTICITY_TENDENCY.name:
             vorticity = inputs[VORTICITY.name]
@@ -60,10 +51,10 @@ class Dissipative(AbstractScheme):
         enstrophy = jnp.vdot(weighted, vorticity).real
         is_producing = production > 0
         excess = jnp.where(is_producing, production, 0.0) / jnp.where(is_producing, enstrophy, 1.0)
-        return {name: tendency - excess.astype(vorticity.dtype) * vorticity}, carry
+        return {name: tendency - excess.astype(vorticity.dtype) * vorticity}
 
 
-class LocallyDissipative(AbstractScheme):
+class LocallyDissipative(AbstractWrapper):
     r"""A scheme whose tendency is zero wherever it would act like a negative eddy viscosity.
 
     Where $\Pi \nabla^2 \omega < 0$, the equivalent eddy viscosity $\Pi / \nabla^2 \omega$ is
@@ -77,29 +68,19 @@ class LocallyDissipative(AbstractScheme):
 
     scheme: AbstractScheme
 
+    needs = (SPECTRAL_VORTICITY,)
+
     def __check_init__(self):
         _check_returns("LocallyDissipative", self.scheme)
 
-    @property
-    def reads(self) -> tuple[Quantity, ...]:
-        return union(self.scheme.reads, (SPECTRAL_VORTICITY,), "LocallyDissipative")
-
-    @property
-    def returns(self) -> tuple[Quantity, ...]:
-        return self.scheme.returns
-
-    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
-        return self.scheme.initial_carry(inputs)
-
-    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
+    def adjust(self, tendencies: dict[str, Array], inputs: Mapping[str, Any]) -> dict[str, Array]:
         grid = inputs["grid"]
-        tendencies, carry = self.scheme(inputs, carry)
         ((name, tendency),) = tendencies.items()
         laplacian_hat = grid.laplacian(inputs[SPECTRAL_VORTICITY.name])
         if name == VORTICITY_TENDENCY.name:
-            return {name: _clip(tendency, grid.to_physical(laplacian_hat))}, carry
+            return {name: _clip(tendency, grid.to_physical(laplacian_hat))}
         physical, laplacian = grid.to_physical(jnp.stack([tendency, laplacian_hat]))
-        return {name: grid.to_spectral(_clip(physical, laplacian))}, carry
+        return {name: grid.to_spectral(_clip(physical, laplacian))}
 
 
 def _clip(tendency: Array, laplacian: Array) -> Array:

@@ -2,13 +2,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array
 
 from ..errors import ClosuraxError
-from ..scheme import AbstractScheme, Quantity
+from ..scheme import AbstractScheme
+from .wrapper import AbstractWrapper
 
 
-class Limited(AbstractScheme):
+class Limited(AbstractWrapper):
     """A scheme whose tendencies are clipped to `limit` in absolute value at every grid point.
 
     Spectral tendencies are clipped in physical space and transformed back, for two Fourier
@@ -21,25 +22,15 @@ class Limited(AbstractScheme):
     scheme: AbstractScheme
     limit: float
 
+    needs = ()
+
     def __check_init__(self):
         if not self.limit > 0:
             raise ClosuraxError(f"Limited: `limit` is {self.limit}; it must be positive.")
 
-    @property
-    def reads(self) -> tuple[Quantity, ...]:
-        return self.scheme.reads
-
-    @property
-    def returns(self) -> tuple[Quantity, ...]:
-        return self.scheme.returns
-
-    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
-        return self.scheme.initial_carry(inputs)
-
-    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
-        tendencies, carry = self.scheme(inputs, carry)
+    def adjust(self, tendencies: dict[str, Array], inputs: Mapping[str, Any]) -> dict[str, Array]:
         grid = inputs["grid"]
-        return {name: self._clip(value, grid) for name, value in tendencies.items()}, carry
+        return {name: self._clip(value, grid) for name, value in tendencies.items()}
 
     def _clip(self, tendency: Array, grid: Any) -> Array:
         if jnp.iscomplexobj(tendency):

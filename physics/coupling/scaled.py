@@ -2,32 +2,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
-from ..scheme import AbstractScheme, Quantity
+from ..scheme import AbstractScheme
+from .wrapper import AbstractWrapper
 
 
-class Scaled(AbstractScheme):
+class Scaled(AbstractWrapper):
     """A scheme whose tendencies are multiplied by a dimensionless `factor`."""
 
     scheme: AbstractScheme
     factor: float | Float[Array, ""]
 
-    @property
-    def reads(self) -> tuple[Quantity, ...]:
-        return self.scheme.reads
+    needs = ()
 
-    @property
-    def returns(self) -> tuple[Quantity, ...]:
-        return self.scheme.returns
-
-    def initial_carry(self, inputs: Mapping[str, Any]) -> PyTree:
-        return self.scheme.initial_carry(inputs)
-
-    def __call__(self, inputs: Mapping[str, Any], carry: PyTree) -> tuple[dict[str, Array], PyTree]:
-        tendencies, carry = self.scheme(inputs, carry)
-        scaled = {
+    def adjust(self, tendencies: dict[str, Array], inputs: Mapping[str, Any]) -> dict[str, Array]:
+        return {
             name: jnp.asarray(self.factor, tendency.dtype) * tendency
             for name, tendency in tendencies.items()
         }
-        return scaled, carry
