@@ -108,7 +108,7 @@ def test_interrupted_run_goes_on_where_it_stopped(folder, monkeypatch, capsys, o
 @pytest.mark.slow
 def test_a_time_step_that_blows_up_everywhere_ends_in_one_line_and_keeps_the_runs(folder, capsys):
     command = "run tiny.toml --set model.time_step=0.25 --out out"
-    explosive = ["--set", "data.dns=\"loud.nc\"", "--set", "training.epochs=1"]
+    explosive = ["--set", 'data.dns="loud.nc"', "--set", "training.epochs=1"]
     with xr.open_dataset(folder / "dns.nc") as dns:
         write_dns((dns[["vorticity"]] * 1e3).assign_attrs(dns.attrs), folder / "loud.nc")
     assert main([*command.split(), *explosive]) == 1
