@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from closurax.datasets import reference_dns
+from closurax.physics.diagnostics import log_spectrum_error
 from closurax.report import look
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -108,8 +108,8 @@ def _stability_and_cost(metrics: Metrics, name: str) -> list[str]:
 
 def halves_of_the_reference(first: int, last: int) -> float:
     """The log error of one half of the reference against the other, in the enstrophy spectrum."""
-    halves = reference_dns()["enstrophy_spectrum_halves"].values[:, first : last + 1]
-    return float(np.sqrt(np.mean(np.log(halves[0] / halves[1]) ** 2)))
+    halves = reference_dns()["enstrophy_spectrum_halves"].values
+    return float(log_spectrum_error(halves[0], halves[1], first, last))
 
 
 def page(run: Path) -> str:

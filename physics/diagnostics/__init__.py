@@ -13,6 +13,7 @@ from .spectra import (
     mean_energy as mean_energy,
     mean_enstrophy as mean_enstrophy,
     one_dimensional_enstrophy_spectrum as one_dimensional_enstrophy_spectrum,
+    shell_index as shell_index,
     shell_sum as shell_sum,
     shell_wavenumbers as shell_wavenumbers,
 )

@@ -16,14 +16,14 @@ def shell_wavenumbers(grid: SpectralGrid) -> Float[np.ndarray, " shells"]:
     domain's smallest wavenumber. The shells reach into the corners of the spectral plane, so
     that every coefficient belongs to one.
     """
-    return np.arange(_shell_index(grid).max() + 1) * _fundamental(grid)
+    return np.arange(shell_index(grid).max() + 1) * _fundamental(grid)
 
 
 def shell_sum(
     density: Float[Array, "*batch nx nk"], grid: SpectralGrid
 ) -> Float[Array, "*batch shells"]:
     """Sums what the coefficients of `rfft2` carry over the shells of `shell_wavenumbers`."""
-    index = _shell_index(grid)
+    index = shell_index(grid)
     columns = density.reshape(-1, index.size).T
     sums = jax.ops.segment_sum(columns, jnp.asarray(index.ravel()), int(index.max()) + 1)
     return sums.T.reshape(*density.shape[:-2], -1)
@@ -114,7 +114,8 @@ def _fundamental(grid: SpectralGrid) -> float:
     return 2 * np.pi / max(grid.length_x, grid.length_y)
 
 
-def _shell_index(grid: SpectralGrid) -> Int[np.ndarray, "nx nk"]:
+def shell_index(grid: SpectralGrid) -> Int[np.ndarray, "nx nk"]:
+    """The number of the shell, from zero, that each coefficient of `rfft2` belongs to."""
     shell = np.sqrt(grid.k_squared) / _fundamental(grid)
     # Rounding of k must not move a wavenumber on a shell's edge into the shell below.
     return np.floor(shell + 0.5 + 1e-12 * shell).astype(int)

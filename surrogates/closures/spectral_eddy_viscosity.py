@@ -3,6 +3,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from closurax.physics.closures import AbstractSpectralClosure
+from closurax.physics.diagnostics import shell_index
 from closurax.physics.errors import DataError, GridMismatchError
 from closurax.physics.spectral import SpectralGrid
 
@@ -43,7 +44,7 @@ class SpectralEddyViscosity(AbstractSpectralClosure):
         tendency_hat = np.fft.rfft2(subgrid_tendency)
         transfer = np.mean((vorticity_hat.conj() * tendency_hat).real, axis=0)
         variance = np.mean(np.abs(vorticity_hat) ** 2, axis=0)
-        shell = _shell(grid)
+        shell = shell_index(grid)
         weight = (grid.parseval_weight * grid.resolved).ravel()
         transfer = np.bincount(shell.ravel(), weight * transfer.ravel())
         variance = np.bincount(shell.ravel(), weight * variance.ravel())
@@ -54,7 +55,7 @@ class SpectralEddyViscosity(AbstractSpectralClosure):
     def vorticity_tendency(
         self, grid: SpectralGrid, vorticity_hat: Complex[Array, "nx nk"]
     ) -> Complex[Array, "nx nk"]:
-        shell = _shell(grid)
+        shell = shell_index(grid)
         if shell.max() + 1 != self.decay_rate.size:
             raise GridMismatchError(
                 f"SpectralEddyViscosity was fitted on a grid with {self.decay_rate.size} shells "
@@ -63,8 +64,3 @@ class SpectralEddyViscosity(AbstractSpectralClosure):
             )
         rate = self.decay_rate.astype(vorticity_hat.dtype)[shell]
         return -rate * vorticity_hat
-
-
-def _shell(grid: SpectralGrid) -> np.ndarray:
-    fundamental = 2 * np.pi / max(grid.length_x, grid.length_y)
-    return np.rint(np.sqrt(grid.k_squared) / fundamental).astype(int)

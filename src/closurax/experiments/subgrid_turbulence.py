@@ -29,8 +29,8 @@ from .subgrid_turbulence_report import write_report
 from .subgrid_turbulence_settings import SubgridTurbulence
 
 _TIMED_RUNS = 3
-# What is fitted to data: the best linear closure, which is the baseline, and it with a network.
-LEARNED = ("linear", "learned")
+# The files of what is fitted to data: the best linear closure, the baseline, and it with a network.
+LEARNED = {"linear": "linear.eqx", "learned": "closure.eqx"}
 
 
 def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
@@ -107,11 +107,11 @@ class _Experiment:
             "seed": self.settings.seed,
         }
         train, validation, _ = self._split()
-        variance = float(np.var(train["subgrid_tendency"].values.astype(float)))
-        closure = self._untrained(train)
-        steps = training.epochs * max(1, train.sizes["time"] // training.batch_size)
 
         def work() -> dict[str, Any]:
+            variance = float(np.var(train["subgrid_tendency"].values.astype(float)))
+            closure = self._untrained(train)
+            steps = training.epochs * max(1, train.sizes["time"] // training.batch_size)
             fitted = surrogates.fit(
                 closure,
                 _arrays(train),
@@ -132,9 +132,9 @@ class _Experiment:
                 out=self.workspace.path("training"),
                 resume=self.workspace.resume and self._training_matches(inputs),
             )
-            surrogates.save(self.workspace.path("linear.eqx"), closure.first, inputs)
+            surrogates.save(self.workspace.path(LEARNED["linear"]), closure.first, inputs)
             calibrated = _calibrated(fitted.best, validation, self.grid)
-            surrogates.save(self.workspace.path("closure.eqx"), calibrated, inputs)
+            surrogates.save(self.workspace.path(LEARNED["learned"]), calibrated, inputs)
             history = fitted.history
             best = int(history.attrs["best_epoch"])
             return {
@@ -259,8 +259,7 @@ class _Experiment:
         if name == "none":
             return None
         if name in LEARNED:
-            file = {"linear": "linear.eqx", "learned": "closure.eqx"}[name]
-            return surrogates.load(self.workspace.path(file))
+            return surrogates.load(self.workspace.path(LEARNED[name]))
         return physical_closure(name, self.settings.closures, self.grid)
 
     def _scores(self, name: str, test: xr.Dataset) -> dict[str, float]:
