@@ -5,6 +5,7 @@ if __name__ == "physics":
 
 from . import (
     closures as closures,
+    column as column,
     coupling as coupling,
     diagnostics as diagnostics,
     errors as errors,
@@ -19,3 +20,4 @@ from .scheme import (
     Quantity as Quantity,
     Slot as Slot,
 )
+from .semilinear_model import AbstractSemilinearModel as AbstractSemilinearModel

@@ -1,0 +1,1 @@
+from .multi_scale_kain_fritsch import MultiScaleKainFritsch as MultiScaleKainFritsch
