@@ -12,12 +12,12 @@ from closurax.physics.errors import DataError
 class Standardiser(eqx.Module):
     """Shifts and scales each channel to zero mean and unit standard deviation.
 
-    It travels inside a surrogate. Its statistics are data, not parameters: gradients with
-    respect to them are zero.
+    It travels inside a surrogate. Its statistics, which may have several axes, are data, not
+    parameters: gradients with respect to them are zero.
     """
 
-    mean: Float[Array, " channel"]
-    scale: Float[Array, " channel"]
+    mean: Float[Array, "*channel"]
+    scale: Float[Array, "*channel"]
 
     @classmethod
     def fit(
@@ -57,15 +57,18 @@ class Standardiser(eqx.Module):
             scale=jnp.asarray(scale, jnp.result_type(float)),
         )
 
-    def normalise(self, fields: Float[Array, "channel *rest"]) -> Float[Array, "channel *rest"]:
-        """`(fields - mean) / scale` for each channel, in the precision of the fields."""
+    def normalise(self, fields: Float[Array, "..."]) -> Float[Array, "..."]:
+        """`(fields - mean) / scale` for each channel, in the precision of the fields.
+
+        The first axes of the fields are those of the statistics.
+        """
         return (fields - _like(self.mean, fields)) / _like(self.scale, fields)
 
-    def denormalise(self, fields: Float[Array, "channel *rest"]) -> Float[Array, "channel *rest"]:
+    def denormalise(self, fields: Float[Array, "..."]) -> Float[Array, "..."]:
         """The inverse of `normalise`."""
         return fields * _like(self.scale, fields) + _like(self.mean, fields)
 
 
-def _like(statistic: Float[Array, " channel"], fields: Float[Array, "channel *rest"]) -> Array:
+def _like(statistic: Float[Array, "*channel"], fields: Float[Array, "..."]) -> Array:
     statistic = lax.stop_gradient(statistic).astype(fields.dtype)
-    return statistic.reshape((-1,) + (1,) * (fields.ndim - 1))
+    return statistic.reshape(statistic.shape + (1,) * (fields.ndim - statistic.ndim))

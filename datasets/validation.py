@@ -102,7 +102,8 @@ def _canonical(units: str) -> str:
     """The spelling that CF uses: `s-1` for `1/s`, `s^-1` or `s**-1`."""
     text = units.replace("**", "").replace("^", "").replace("*", " ")
     text = re.sub(r"/\s*([A-Za-z]+)(\d*)", lambda match: f" {match[1]}-{match[2] or 1}", text)
-    return " ".join(_SPELLINGS.get(factor, factor) for factor in text.split() if factor != "1")
+    factors = [_SPELLINGS.get(factor, factor) for factor in text.split() if factor != "1"]
+    return " ".join(factors) or "1"
 
 
 def _check_times(dataset: xr.Dataset, source: str) -> None:

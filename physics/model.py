@@ -2,23 +2,24 @@
 
 import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import diffrax
 import equinox as eqx
 import jax.numpy as jnp
+import jax.tree_util as jtu
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, PyTree
 
 from .errors import SchemeMismatchError
 from .scheme import AbstractScheme, Slot
-from .solvers.diagonal_linear_term import Diagonal, DiagonalLinearTerm
-from .solvers.etdrk4 import ETDRK4
 from .solvers.once_per_step import OncePerStepTerm
 
-State = Float[Array, "..."]
+# A pytree of floating-point arrays.
+State = Any
+Adjustment = Callable[[Any, Any, State, Any], State]
 
 
 class OutputVariable(NamedTuple):
@@ -33,8 +34,8 @@ class OutputVariable(NamedTuple):
 class AbstractModel(eqx.Module):
     """A differentiable simulation whose schemes can be replaced by name.
 
-    Subclasses give the dynamics: a linear part that is diagonal and an explicit rest. States
-    are single arrays without a batch axis; `run` takes a leading member axis as well.
+    Subclasses give the dynamics. A state is a pytree of arrays without a batch axis; `run` takes
+    a leading member axis as well.
     """
 
     if TYPE_CHECKING:
@@ -49,12 +50,30 @@ class AbstractModel(eqx.Module):
 
     @property
     @abstractmethod
-    def state_shape(self) -> tuple[int, ...]:
-        """The shape of one member's state."""
+    def state_shape(self) -> Any:
+        """The shape of one member's state, or a pytree like the state of its leaves' shapes."""
+
+    @property
+    @abstractmethod
+    def default_solver(self) -> diffrax.AbstractSolver:
+        """The solver that `run` uses unless it is given one."""
+
+    @property
+    @abstractmethod
+    def adjustment(self) -> Adjustment | None:
+        """What changes the state at once at the end of each step, if anything does.
+
+        It maps `(t, dt, state, args)` to the state at the time `t`, the end of a step of `dt` in
+        s; only `OncePerStep` calls it.
+        """
 
     @abstractmethod
-    def linear_operator(self, dtype) -> Diagonal:
-        """The diagonal of the linear part, in s-1."""
+    def with_time_step(self, dt: float) -> Self:
+        """This model as it is integrated in steps of `dt` in s."""
+
+    @abstractmethod
+    def diffrax_terms(self, explicit: Callable, dtype) -> diffrax.AbstractTerm:
+        """The terms whose explicit part is `explicit(t, state, args)`."""
 
     @abstractmethod
     def dynamics_tendency(self, t, state: State, args) -> State:
@@ -65,12 +84,21 @@ class AbstractModel(eqx.Module):
         """The fields called `names`, and the grid."""
 
     @abstractmethod
-    def state_tendency(self, slot: str, tendencies: Mapping[str, Array]) -> State:
-        """What a scheme returned, as a tendency of the state."""
+    def state_tendency(
+        self, slot: str, tendencies: Mapping[str, Array], inputs: Mapping[str, Any]
+    ) -> State:
+        """What a scheme returned for `inputs`, as a tendency of the state."""
 
     @abstractmethod
-    def outputs(self, state: State) -> dict[str, Array]:
-        """The fields that `run` saves, by the names of `output_variables`."""
+    def outputs(self, t, state: State, memory: PyTree, args) -> dict[str, Array]:
+        """The fields that `run` saves, by the names of `output_variables`.
+
+        `memory` is that of the schemes, or `None` if they are called at every stage.
+        """
+
+    @abstractmethod
+    def derived_outputs(self, dataset: xr.Dataset) -> xr.Dataset:
+        """The saved fields and what follows from them, such as rates from amounts."""
 
     @abstractmethod
     def coordinates(self) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
@@ -105,12 +133,12 @@ class AbstractModel(eqx.Module):
 
     def call_schemes(self, t, state: State, memory: PyTree, args=None) -> tuple[State, PyTree]:
         """The sum of the schemes' tendencies of the state, and their new memory."""
-        total, new_memory = jnp.zeros_like(state), {}
+        total, new_memory = jtu.tree_map(jnp.zeros_like, state), {}
         for slot, scheme in self.schemes.items():
             names = frozenset(quantity.name for quantity in scheme.reads)
             inputs = self.scheme_inputs(t, state, names, args)
             tendencies, new_memory[slot] = scheme(inputs, memory[slot])
-            total = total + self.state_tendency(slot, tendencies)
+            total = add(total, self.state_tendency(slot, tendencies, inputs))
         return total, new_memory
 
     def initial_memory(self, state: State, args=None) -> PyTree:
@@ -121,8 +149,8 @@ class AbstractModel(eqx.Module):
             memory[slot] = scheme.initial_carry(self.scheme_inputs(0.0, state, names, args))
         return memory
 
-    def terms(self, dtype=None, start: float | Float[Array, ""] = 0.0) -> diffrax.MultiTerm:
-        """The explicit and the linear term, with the schemes called at every stage.
+    def terms(self, dtype=None, start: float | Float[Array, ""] = 0.0) -> diffrax.AbstractTerm:
+        """The terms for diffrax, with the schemes called at every stage.
 
         **Arguments:**
 
@@ -130,25 +158,22 @@ class AbstractModel(eqx.Module):
         - `start`: the model time in s at which diffrax's time is zero. Times near zero keep
             single precision exact in long runs.
         """
-        return self._terms(_EveryStage(self, start), dtype)
+        return self.diffrax_terms(_EveryStage(self, start), dtype)
 
     def once_per_step_terms(
         self, dtype=None, start: float | Float[Array, ""] = 0.0
     ) -> OncePerStepTerm:
         """The terms for `OncePerStep`, whose state is `(state, memory)`; arguments as `terms`."""
         return OncePerStepTerm(
-            dynamics=self._terms(_HeldSchemes(self, start), dtype),
+            dynamics=self.diffrax_terms(_HeldSchemes(self, start), dtype),
             call_schemes=_ShiftedSchemes(self, start),
+            adjust=None if self.adjustment is None else _ShiftedAdjustment(self, start),
         )
-
-    def _terms(self, explicit, dtype) -> diffrax.MultiTerm:
-        linear = self.linear_operator(jnp.zeros((), dtype).dtype)
-        return diffrax.MultiTerm(diffrax.ODETerm(explicit), DiagonalLinearTerm(linear))
 
     def tendency(self, t, state: State, args=None) -> State:
         """The whole tendency of the state, for models whose schemes have no memory."""
-        explicit, linear = self.terms(state.dtype).vf(t, state, args)
-        return explicit + linear
+        terms = self.terms(jtu.tree_leaves(state)[0].dtype)
+        return terms.vf_prod(t, state, args, terms.contr(0.0, 1.0))
 
     def run(
         self,
@@ -158,7 +183,7 @@ class AbstractModel(eqx.Module):
         save_every: float,
         dt: float | None = None,
         step_control: diffrax.AbstractStepSizeController | None = None,
-        solver: diffrax.AbstractSolver = ETDRK4(),
+        solver: diffrax.AbstractSolver | None = None,
         schemes_called: str = "auto",
         args: Any = None,
         start: float = 0.0,
@@ -174,9 +199,10 @@ class AbstractModel(eqx.Module):
         - `duration`, `save_every`, `start`: in s; `duration` a multiple of `save_every`.
         - `dt`: constant step in s, a divisor of `save_every`; or else
         - `step_control`: a diffrax step size controller such as `CFL`.
-        - `solver`: a diffrax solver for the terms of this model.
+        - `solver`: a diffrax solver for the terms of this model; by default `default_solver`.
         - `schemes_called`: `"every stage"` of the solver; `"every step"`, held over the stages;
-            or `"auto"`: every stage unless a scheme has memory.
+            or `"auto"`: every stage unless a scheme has memory or the model adjusts its state
+            at the end of each step.
         - `args`: handed to the dynamics.
         - `throw`: whether a non-finite state raises `BlowUpError`, which holds what was saved.
             Otherwise members that blow up are NaN from then on and `blow_up_time` says when.
@@ -192,7 +218,7 @@ class AbstractModel(eqx.Module):
             save_every=save_every,
             dt=dt,
             step_control=step_control,
-            solver=solver,
+            solver=solver or self.default_solver,
             schemes_called=schemes_called,
             args=args,
             start=start,
@@ -200,6 +226,50 @@ class AbstractModel(eqx.Module):
             progress=progress,
             attrs=attrs or {},
         )
+
+    def trajectory(
+        self,
+        state: State,
+        duration: float,
+        *,
+        save_every: float,
+        dt: float,
+        memory: PyTree = None,
+        solver: diffrax.AbstractSolver | None = None,
+        schemes_called: str = "auto",
+        args: Any = None,
+        start: float | Float[Array, ""] = 0.0,
+    ) -> tuple[State, PyTree]:
+        """The states at the saves, the initial one included, for `jit`, `grad` and `vmap`.
+
+        The arguments are those of `run`, and
+
+        - `state`: of one member; `vmap` for more.
+        - `memory`: of the schemes, to go on from; by default what they have at first.
+
+        The states have a leading time axis. With them comes the memory at the end, or `None` if
+        the schemes are called at every stage. Reverse-mode derivatives recompute between
+        checkpoints, so that memory grows with the number of saves and hardly with that of steps.
+        """
+        from .simulation import trajectory
+
+        return trajectory(
+            self,
+            state,
+            duration,
+            save_every=save_every,
+            dt=dt,
+            memory=memory,
+            solver=solver or self.default_solver,
+            schemes_called=schemes_called,
+            args=args,
+            start=start,
+        )
+
+
+def add(state: State, other: State) -> State:
+    """The sum of two states or tendencies."""
+    return jtu.tree_map(lambda x, y: x + y, state, other)
 
 
 class _EveryStage(eqx.Module):
@@ -211,7 +281,7 @@ class _EveryStage(eqx.Module):
         if not self.model.schemes:
             return tendency
         memory = self.model.initial_memory(state, args)
-        return tendency + self.model.call_schemes(t + self.start, state, memory, args)[0]
+        return add(tendency, self.model.call_schemes(t + self.start, state, memory, args)[0])
 
 
 class _HeldSchemes(eqx.Module):
@@ -220,7 +290,7 @@ class _HeldSchemes(eqx.Module):
 
     def __call__(self, t, state, args):
         args, held = args
-        return self.model.dynamics_tendency(t + self.start, state, args) + held
+        return add(self.model.dynamics_tendency(t + self.start, state, args), held)
 
 
 class _ShiftedSchemes(eqx.Module):
@@ -229,3 +299,12 @@ class _ShiftedSchemes(eqx.Module):
 
     def __call__(self, t, state, memory, args):
         return self.model.call_schemes(t + self.start, state, memory, args)
+
+
+class _ShiftedAdjustment(eqx.Module):
+    model: AbstractModel
+    start: float | Float[Array, ""]
+
+    def __call__(self, t, dt, state, args):
+        adjustment = self.model.adjustment
+        return state if adjustment is None else adjustment(t + self.start, dt, state, args)

@@ -1,6 +1,6 @@
 """Running a model: compiled segments between saves, progress, and a stop at non-finite values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool
+from jax import lax
+from jaxtyping import Array, Bool, PyTree
 from tqdm import tqdm
 
 from .description import describe
@@ -44,27 +45,21 @@ def simulate(
         steps = _whole_number(save_every, dt, "save_every", "dt")
         times = jnp.linspace(0.0, save_every, steps + 1, dtype=jnp.result_type(float))
         step_control = diffrax.StepTo(times)
-    single = model.state_shape
-    if state.shape[-len(single) :] != single or state.ndim > len(single) + 1:
-        raise ClosuraxError(
-            f"The state has shape {tuple(state.shape)}, but one member's is {single}: make it "
-            "with the model's `initial_state`."
-        )
-    has_members = state.ndim == len(single) + 1
-    members = jnp.asarray(state if has_members else state[None])
-    if isinstance(solver, OncePerStep):
-        solver, schemes_called = solver.solver, "every step"
-    split = _called_every_step(model, members[0], schemes_called, args)
+        model = model.with_time_step(dt)
+    has_members = _has_members(state, model.state_shape)
+    members = jtu.tree_map(lambda leaf: jnp.asarray(leaf if has_members else leaf[None]), state)
+    count = jtu.tree_leaves(members)[0].shape[0]
+    first = jtu.tree_map(lambda leaf: leaf[0], members)
+    solver, split = _splitting(model, first, solver, schemes_called, args)
     carry: Any = members
     if split:
         carry = (members, jax.vmap(lambda s: model.initial_memory(s, args))(members))
-        solver = OncePerStep(solver)
-    if not bool(jnp.all(jnp.isfinite(members))):
+    if not bool(_is_finite(members)):
         raise ClosuraxError("The initial state is not finite.")
 
-    saved = [_numpy(jax.vmap(model.outputs)(members))]
+    saved = [_numpy(_outputs(model, carry, jnp.asarray(start, float), solver, args))]
     time = [start]
-    blow_up_time = np.full(members.shape[0], np.nan)
+    blow_up_time = np.full(count, np.nan)
     message = None
     for i in tqdm(range(saves), desc="simulating", unit="save", delay=2, disable=not progress):
         segment_start = start + i * save_every
@@ -73,7 +68,7 @@ def simulate(
             save_every, solver, step_control, args,
         )  # fmt: skip
         for lost in np.flatnonzero(~np.asarray(finite) & np.isnan(blow_up_time)):
-            offset, step, reason = _end(
+            offset, step, reason, fields = _end(
                 model, jtu.tree_map(lambda leaf, lost=lost: leaf[lost], carry),
                 jnp.asarray(segment_start, jnp.result_type(float)),
                 save_every, solver, step_control, args,
@@ -83,8 +78,8 @@ def simulate(
                 message = (
                     f"The state {reason} in member {lost} at step {step} after "
                     f"t = {segment_start:g} s (t = {segment_start + offset:g} s), in "
-                    f"{sorted(model.output_variables)}: take a smaller step, or a scheme that "
-                    "dissipates more. Everything saved before is in `partial`."
+                    f"{fields or sorted(model.output_variables)}: take a smaller step, or a scheme "
+                    "that dissipates more. Everything saved before is in `partial`."
                 )
         if message is not None:
             break
@@ -93,7 +88,7 @@ def simulate(
         time.append(segment_start + save_every)
         if np.isfinite(blow_up_time).all():
             break
-    dataset = _label(model, saved, time, has_members, blow_up_time)
+    dataset = model.derived_outputs(_label(model, saved, time, has_members, blow_up_time))
     dataset.attrs.update(_provenance(model, solver, dt), **attrs)
     if message is not None:
         raise BlowUpError(message, dataset)
@@ -111,18 +106,43 @@ def _advance(model, carry, start, save_every, solver, step_control, args):
             lambda leaf: jnp.where(finite, leaf, jnp.nan) if eqx.is_inexact_array(leaf) else leaf,
             member,
         )
-        fields = member[0] if isinstance(solver, OncePerStep) else member
-        return member, model.outputs(fields), finite
+        return member, finite
 
-    return jax.vmap(advance_member)(carry)
+    carry, finite = _over_members(advance_member, carry)
+    return carry, _outputs(model, carry, start + save_every, solver, args), finite
 
 
-def _end(model, carry, start, save_every, solver, step_control, args) -> tuple[float, int, str]:
-    """When, at which step and how a segment ends that does not reach its end."""
+@eqx.filter_jit
+def _outputs(model, carry, t, solver, args):
+    def outputs(member):
+        fields, memory = member if isinstance(solver, OncePerStep) else (member, None)
+        return model.outputs(t, fields, memory, args)
+
+    return _over_members(outputs, carry)
+
+
+def _over_members(function: Callable, members: PyTree) -> PyTree:
+    """`vmap`, but a plain call of a single member, where `lax.cond` skips what is not needed."""
+    if jtu.tree_leaves(members)[0].shape[0] > 1:
+        return jax.vmap(function)(members)
+    returned = function(jtu.tree_map(lambda leaf: leaf[0], members))
+    return jtu.tree_map(lambda leaf: leaf[None], returned)
+
+
+def _end(
+    model, carry, start, save_every, solver, step_control, args
+) -> tuple[float, int, str, list[str]]:
+    """When, at which step, how and in which fields a segment ends that does not reach its end."""
     solution = _solve_until_non_finite(model, carry, start, save_every, solver, step_control, args)
     blew_up = not bool(_is_finite(solution.ys))
     reason = "became non-finite" if blew_up else "needs too small a time step"
-    return float(solution.ts[0]), int(solution.stats["num_steps"]), reason
+    fields = solution.ys[0] if isinstance(solver, OncePerStep) else solution.ys
+    names = [
+        jtu.keystr(path).strip(".")
+        for path, leaf in jtu.tree_leaves_with_path(fields)
+        if path and not bool(jnp.all(jnp.isfinite(leaf)))
+    ]
+    return float(solution.ts[0]), int(solution.stats["num_steps"]), reason, names
 
 
 @eqx.filter_jit
@@ -137,13 +157,11 @@ def _is_finite(carry) -> Bool[Array, ""]:
 
 
 def _solve(
-    model, carry, start, save_every, solver, step_control, args, event=None
+    model, carry, start, save_every, solver, step_control, args, event=None, max_steps=None
 ) -> diffrax.Solution:
-    split = isinstance(solver, OncePerStep)
-    fields = carry[0] if split else carry
-    make_terms = model.once_per_step_terms if split else model.terms
+    make_terms = model.once_per_step_terms if isinstance(solver, OncePerStep) else model.terms
     return diffrax.diffeqsolve(
-        make_terms(fields.dtype, start),
+        make_terms(_first_leaf(carry).dtype, start),
         solver,
         t0=0.0,
         t1=save_every,
@@ -153,16 +171,84 @@ def _solve(
         saveat=diffrax.SaveAt(t1=True),
         stepsize_controller=step_control,
         event=event,
-        max_steps=None,
+        max_steps=max_steps,
         throw=False,
     )
+
+
+def trajectory(
+    model: AbstractModel,
+    state: Any,
+    duration: float,
+    *,
+    save_every: float,
+    dt: float,
+    memory: PyTree,
+    solver: diffrax.AbstractSolver,
+    schemes_called: str,
+    args: Any,
+    start: Any,
+) -> tuple[Any, PyTree]:
+    """See `AbstractModel.trajectory`."""
+    saves = _whole_number(duration, save_every, "duration", "save_every")
+    steps = _whole_number(save_every, dt, "save_every", "dt")
+    model = model.with_time_step(dt)
+    if _has_members(state, model.state_shape):
+        raise ClosuraxError("The state has a member axis; `vmap` over it.")
+    solver, split = _splitting(model, state, solver, schemes_called, args)
+    if split and memory is None:
+        memory = model.initial_memory(state, args)
+    times = jnp.linspace(0.0, save_every, steps + 1, dtype=jnp.result_type(float))
+    step_control = diffrax.StepTo(times)
+
+    def advance(carry, segment_start):
+        solution = _solve(
+            model, carry, segment_start, save_every, solver, step_control, args, None, steps
+        )
+        carry = jtu.tree_map(lambda leaf: leaf[0], solution.ys)
+        return carry, carry[0] if split else carry
+
+    starts = start + save_every * jnp.arange(saves, dtype=times.dtype)
+    carry, later = lax.scan(advance, (state, memory) if split else state, starts)
+    states = jtu.tree_map(lambda x, y: jnp.concatenate([x[None], y]), state, later)
+    return states, carry[1] if split else None
+
+
+def _first_leaf(tree: PyTree) -> Array:
+    return jtu.tree_leaves(tree)[0]
+
+
+def _has_members(state: PyTree, shape: PyTree) -> bool:
+    """Whether the state has a member axis; raises `ClosuraxError` if it is not the model's."""
+    structure: Any
+    leaves, structure = jtu.tree_flatten(state)
+    shapes, wanted = jtu.tree_flatten(shape, is_leaf=lambda node: type(node) is tuple)
+    hint = "make it with the model's `initial_state`."
+    if structure != wanted:
+        raise ClosuraxError(f"The state is {structure}, but the model's is {wanted}: {hint}")
+    extra = set()
+    for leaf, single in zip(leaves, shapes, strict=True):
+        extra.add(leaf.ndim - len(single))
+        if leaf.shape[max(leaf.ndim - len(single), 0) :] != single or extra not in ({0}, {1}):
+            raise ClosuraxError(
+                f"The state has shape {tuple(leaf.shape)}, but one member's is {single}: {hint}"
+            )
+    return extra == {1}
+
+
+def _splitting(model, state, solver, schemes_called, args) -> tuple[diffrax.AbstractSolver, bool]:
+    """The solver to use, and whether it is one that calls the schemes once per step."""
+    if isinstance(solver, OncePerStep):
+        solver, schemes_called = solver.solver, "every step"
+    split = _called_every_step(model, state, schemes_called, args)
+    return OncePerStep(solver) if split else solver, split
 
 
 def _called_every_step(model, state, schemes_called, args) -> bool:
     memory = eqx.filter_eval_shape(model.initial_memory, state, args)
     has_memory = bool(jtu.tree_leaves(memory))
     if schemes_called == "auto":
-        return has_memory
+        return has_memory or model.adjustment is not None
     if schemes_called not in ("every stage", "every step"):
         raise ClosuraxError(
             f"`schemes_called` is {schemes_called!r}; it may be 'auto', 'every stage' or "
@@ -171,6 +257,11 @@ def _called_every_step(model, state, schemes_called, args) -> bool:
     if schemes_called == "every stage" and has_memory:
         raise ClosuraxError(
             "A scheme with memory maps one step to the next: it must be called 'every step'."
+        )
+    if schemes_called == "every stage" and model.adjustment is not None:
+        raise ClosuraxError(
+            f"{type(model).__name__} adjusts its state at the end of each step: call the schemes "
+            "'every step', or make the adjustments tendencies."
         )
     return schemes_called == "every step"
 
@@ -194,6 +285,8 @@ def _label(model, saved, time, has_members, blow_up_time) -> xr.Dataset:
     lead = ("member", "time") if has_members else ("time",)
     data = {}
     for name, variable in model.output_variables.items():
+        if name not in saved[0]:
+            continue
         values = np.stack([output[name] for output in saved], axis=1)
         attrs = {"units": variable.units, "long_name": variable.long_name}
         if variable.standard_name is not None:

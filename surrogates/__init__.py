@@ -3,11 +3,30 @@ if __name__ == "surrogates":
         "This folder is the package `closurax.surrogates`: write `import closurax.surrogates`."
     )
 
+from . import columns as columns
 from .array_file import read_header as read_header
 from .closures import (
     ConvolutionalClosure as ConvolutionalClosure,
     SpectralEddyViscosity as SpectralEddyViscosity,
     SymmetrisedClosure as SymmetrisedClosure,
+)
+from .columns import (
+    BiLSTM as BiLSTM,
+    ClassMeanConvection as ClassMeanConvection,
+    ColumnFeatures as ColumnFeatures,
+    ConvectionNetwork as ConvectionNetwork,
+    DenseNetwork as DenseNetwork,
+    DiagonalStateSpace as DiagonalStateSpace,
+    EnsembleConvection as EnsembleConvection,
+    EnvelopeScore as EnvelopeScore,
+    LevelConvolution as LevelConvolution,
+    LevelMixing as LevelMixing,
+    LevelwiseNetwork as LevelwiseNetwork,
+    LinearConvection as LinearConvection,
+    NearestNeighbourConvection as NearestNeighbourConvection,
+    TendencyScaling as TendencyScaling,
+    convection_loss as convection_loss,
+    convection_scores as convection_scores,
 )
 from .surrogate_file import load as load, save as save
 from .training import (

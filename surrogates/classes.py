@@ -10,13 +10,40 @@ import equinox as eqx
 
 from closurax.datasets.normalisers import Standardiser
 from closurax.physics import closures, coupling
+from closurax.physics.column import PersistentConvection
+from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 
+from . import columns
 from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
 
 CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.ConvolutionalClosure": ConvolutionalClosure,
     "closurax.surrogates.SpectralEddyViscosity": SpectralEddyViscosity,
     "closurax.surrogates.SymmetrisedClosure": SymmetrisedClosure,
+    "closurax.surrogates.columns.BiLSTM": columns.BiLSTM,
+    "closurax.surrogates.columns.DiagonalStateSpace": columns.DiagonalStateSpace,
+    "closurax.surrogates.columns.LevelConvolution": columns.LevelConvolution,
+    "closurax.surrogates.columns.LevelMixing": columns.LevelMixing,
+    "closurax.surrogates.columns.LevelwiseNetwork": columns.LevelwiseNetwork,
+    "closurax.surrogates.columns.DenseNetwork": columns.DenseNetwork,
+    "closurax.surrogates.columns.ColumnFeatures": columns.ColumnFeatures,
+    "closurax.surrogates.columns.ParcelFeatures": columns.ParcelFeatures,
+    "closurax.surrogates.columns.TendencyScaling": columns.TendencyScaling,
+    "closurax.surrogates.columns.ConvectionNetwork": columns.ConvectionNetwork,
+    "closurax.surrogates.columns.PositiveRain": columns.PositiveRain,
+    "closurax.surrogates.columns.PositiveCondensate": columns.PositiveCondensate,
+    "closurax.surrogates.columns.OnlyWhereTriggered": columns.OnlyWhereTriggered,
+    "closurax.surrogates.columns.OnlyBelowTop": columns.OnlyBelowTop,
+    "closurax.surrogates.columns.ClosedMomentum": columns.ClosedMomentum,
+    "closurax.surrogates.columns.ClosedWater": columns.ClosedWater,
+    "closurax.surrogates.columns.EnoughVapour": columns.EnoughVapour,
+    "closurax.surrogates.columns.ClassMeanConvection": columns.ClassMeanConvection,
+    "closurax.surrogates.columns.LinearConvection": columns.LinearConvection,
+    "closurax.surrogates.columns.NearestNeighbourConvection": columns.NearestNeighbourConvection,
+    "closurax.surrogates.columns.LinearDiscriminant": columns.LinearDiscriminant,
+    "closurax.surrogates.columns.PrincipalComponents": columns.PrincipalComponents,
+    "closurax.surrogates.columns.EnsembleConvection": columns.EnsembleConvection,
+    "closurax.surrogates.columns.EnvelopeScore": columns.EnvelopeScore,
     "closurax.datasets.Standardiser": Standardiser,
     "closurax.physics.closures.NoClosure": closures.NoClosure,
     "closurax.physics.closures.Smagorinsky": closures.Smagorinsky,
@@ -31,4 +58,9 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.physics.coupling.Limited": coupling.Limited,
     "closurax.physics.coupling.Dissipative": coupling.Dissipative,
     "closurax.physics.coupling.LocallyDissipative": coupling.LocallyDissipative,
+    "closurax.physics.coupling.GuardedConvection": coupling.GuardedConvection,
+    "closurax.physics.coupling.LimitedConvection": coupling.LimitedConvection,
+    "closurax.physics.coupling.ConservativeConvection": coupling.ConservativeConvection,
+    "closurax.physics.column.MultiScaleKainFritsch": MultiScaleKainFritsch,
+    "closurax.physics.column.PersistentConvection": PersistentConvection,
 }

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Array
 
@@ -65,7 +65,7 @@ class AbstractConvection(AbstractMemorylessScheme):
     """
 
     reads = (*PROFILES, MEAN_VERTICAL_VELOCITY, *SURFACE)
-    returns = (*TENDENCIES, *SCALARS)
+    returns: ClassVar[tuple[Quantity, ...]] = (*TENDENCIES, *SCALARS)
 
     @abstractmethod
     def tendencies(self, inputs: Mapping[str, Any]) -> dict[str, Array]:

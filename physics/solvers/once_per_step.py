@@ -6,11 +6,11 @@ import diffrax
 import equinox as eqx
 import jax.numpy as jnp
 import jax.tree_util as jtu
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import PyTree
 
 from .exponential_solver import unwrap
 
-State = tuple[Float[Array, "2 *modes"], PyTree]
+State = tuple[PyTree, PyTree]
 
 
 class OncePerStepTerm(diffrax.AbstractTerm):
@@ -19,17 +19,21 @@ class OncePerStepTerm(diffrax.AbstractTerm):
     The state is `(fields, memory)`, with the memory of every scheme that has one.
 
     - `dynamics`: terms whose `args` are `(args, scheme_tendency)`;
-    - `call_schemes`: `(t, fields, memory, args) -> (scheme_tendency, memory)`.
+    - `call_schemes`: `(t, fields, memory, args) -> (scheme_tendency, memory)`;
+    - `adjust`: `(t, dt, fields, args) -> fields`, what happens at once at `t`, the end of a step
+        of `dt`.
     """
 
-    dynamics: diffrax.MultiTerm
+    dynamics: diffrax.AbstractTerm
     call_schemes: Any
+    adjust: Any = None
 
     def vf(self, t, y: State, args):
         fields, memory = y
         held, _ = self.call_schemes(t, fields, memory, args)
-        explicit, linear = self.dynamics.vf(t, fields, (args, held))
-        return explicit + linear, jtu.tree_map(jnp.zeros_like, memory)
+        control = self.dynamics.contr(0.0, 1.0)
+        tendency = self.dynamics.vf_prod(t, fields, (args, held), control)
+        return tendency, jtu.tree_map(jnp.zeros_like, memory)
 
     def contr(self, t0, t1, **kwargs):
         return t1 - t0
@@ -43,8 +47,8 @@ class OncePerStep(diffrax.AbstractWrappedSolver):
 
     A scheme with memory is a map from one step to the next, so it cannot be called at the
     stages of a Runge-Kutta step; an expensive scheme need not be. The splitting is of first
-    order in the step size for the schemes' part; the dynamics keep the order of `solver`. Time
-    must run forward.
+    order in the step size for the schemes' part; the dynamics keep the order of `solver`. What a
+    model adjusts at the end of a step, it adjusts here. Time must run forward.
     """
 
     solver: diffrax.AbstractSolver  # type: ignore[misc]  # mypy takes AbstractVar for a ClassVar
@@ -69,6 +73,8 @@ class OncePerStep(diffrax.AbstractWrappedSolver):
         fields, _, _, solver_state, result = self.solver.step(
             terms.dynamics, t0, t1, fields, (args, tendency), solver_state, made_jump
         )
+        if terms.adjust is not None:
+            fields = terms.adjust(t1, t1 - t0, fields, args)
         y1 = (fields, memory)
         return y1, None, dict(y0=y0, y1=y1), solver_state, result
 

@@ -5,10 +5,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, PyTree
 
-from ..model import AbstractModel, OutputVariable
+from ..model import OutputVariable
 from ..scheme import AbstractScheme, Quantity, Slot
+from ..semilinear_model import AbstractSemilinearModel
 from ..spectral.grid import SpectralGrid
 from ..spectral.real_view import from_real_view, to_real_view
 from .advection import vorticity_advection
@@ -17,7 +18,7 @@ from .forcing import CosineForcing
 Scalar = float | Float[Array, ""]
 
 
-class BarotropicVorticity(AbstractModel):
+class BarotropicVorticity(AbstractSemilinearModel):
     r"""Forced, dissipated two-dimensional turbulence on a doubly periodic beta plane.
 
     $$\partial_t \omega + \mathbf{u} \cdot \nabla \omega + \beta v = \nu \nabla^2 \omega
@@ -120,7 +121,9 @@ class BarotropicVorticity(AbstractModel):
                 inputs["velocity"] = grid.to_physical(jnp.stack([u_hat, v_hat]))
         return inputs
 
-    def state_tendency(self, slot: str, tendencies: Mapping[str, Array]) -> Float[Array, "2 nx k"]:
+    def state_tendency(
+        self, slot: str, tendencies: Mapping[str, Array], inputs: Mapping[str, Any] | None = None
+    ) -> Float[Array, "2 nx k"]:
         grid = self.grid
         total: Any = 0.0
         if "vorticity_tendency" in tendencies:
@@ -129,7 +132,7 @@ class BarotropicVorticity(AbstractModel):
             total = total + tendencies["spectral_vorticity_tendency"]
         return to_real_view(grid.multiply(_without_mean(grid), total))
 
-    def outputs(self, state: Float[Array, "2 nx k"]) -> dict[str, Array]:
+    def outputs(self, t, state: Float[Array, "2 nx k"], memory: PyTree, args) -> dict[str, Array]:
         return {"vorticity": self.vorticity(state)}
 
     def coordinates(self) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from closurax.datasets.normalisers import Standardiser
-from closurax.physics import closures, coupling
+from closurax.physics import closures, column, coupling
+from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 from closurax.physics.errors import SurrogateFileError
 from closurax.physics.spectral import SpectralGrid
 from closurax.physics.turbulence import BarotropicVorticity
@@ -19,6 +20,7 @@ from closurax.surrogates import (
     ConvolutionalClosure,
     SpectralEddyViscosity,
     SymmetrisedClosure,
+    columns,
     load,
     read_header,
     save,
@@ -36,6 +38,39 @@ def network(**options):
         input_normaliser=Standardiser(jnp.array([0.1, 0.2]), jnp.array([6.0, 0.5])),
         **options,
         key=jax.random.key(5),
+    )
+
+
+FEATURES = columns.ColumnFeatures(
+    Standardiser(jnp.full((5, 9), 0.1), jnp.full((5, 9), 3.0)),
+    Standardiser(jnp.full(7, 0.2), jnp.full(7, 0.5)),
+)
+DISCRIMINANT = columns.LinearDiscriminant(jnp.full((3, 52), 0.25), jnp.array([0.1, 0.2, 0.3]))
+COMPONENTS = columns.PrincipalComponents(
+    jnp.full(52, 0.5), jnp.full((2, 52), 0.125), jnp.array([2.0, 1.0]), jnp.asarray(0.25)
+)
+ENVELOPE = columns.EnvelopeScore(FEATURES, COMPONENTS, jnp.asarray(3.0))
+
+
+def learned_convection(network, features=FEATURES):
+    scale = Standardiser(jnp.zeros((5, 8)), jnp.full((5, 8), 1e-4))
+    scaling = columns.TendencyScaling(scale, scale, 0.1, 0.2, 7.1, 0.3, 300.0)
+    return columns.ConvectionNetwork(features, network, scaling)
+
+
+def dense(seed=0):
+    return columns.DenseNetwork(5, 9, 7, 3, 2, "relu", key=jax.random.key(seed))
+
+
+def over_levels(trunk, *sizes):
+    key = jax.random.key(1)
+    return learned_convection(columns.LevelwiseNetwork(trunk(*sizes, key=key), key=key))
+
+
+def ensemble():
+    scheme = learned_convection(dense())
+    return columns.EnsembleConvection(
+        FEATURES, (dense(0), dense(1)), scheme.scaling, scheme.constraints, jnp.full(9, 1.5)
     )
 
 
@@ -59,6 +94,37 @@ SCHEMES = {
     "limited": lambda: coupling.Limited(network(), 10.0),
     "dissipative": lambda: coupling.Dissipative(closures.GradientModel()),
     "locally dissipative": lambda: coupling.LocallyDissipative(network()),
+    "dense convection": lambda: learned_convection(dense()),
+    "convection by parcels": lambda: learned_convection(
+        dense(), columns.ParcelFeatures(FEATURES.profile, FEATURES.surface, bases=4)
+    ),
+    "LSTM": lambda: over_levels(columns.BiLSTM, 9, 7, 2, 2),
+    "state space": lambda: over_levels(columns.DiagonalStateSpace, 9, 7, 3, 1, 2),
+    "convolution over levels": lambda: over_levels(columns.LevelConvolution, 9, 7, 3, 3, (1, 2)),
+    "mixing of levels": lambda: over_levels(columns.LevelMixing, 5, 9, 7, 3, 1),
+    "convection ensemble": ensemble,
+    "class means": lambda: columns.ClassMeanConvection(
+        FEATURES, DISCRIMINANT, jnp.full((3, 44), 1e-5)
+    ),
+    "linear convection": lambda: columns.LinearConvection(
+        FEATURES, DISCRIMINANT, jnp.full((2, 44, 52), 1e-5), jnp.full((2, 44), 1e-6)
+    ),
+    "nearest neighbours": lambda: columns.NearestNeighbourConvection(
+        FEATURES,
+        COMPONENTS,
+        jnp.full((6, 2), 0.3),
+        jnp.arange(6, dtype=jnp.int32) % 3,
+        jnp.full((6, 44), 1e-5),
+        neighbours=2,
+    ),
+    "guarded convection with memory": lambda: column.PersistentConvection(
+        coupling.GuardedConvection(
+            coupling.LimitedConvection(learned_convection(dense()), 0.01),
+            coupling.ConservativeConvection(MultiScaleKainFritsch(entrainment=0.025)),
+            ENVELOPE,
+            threshold=1.25,
+        )
+    ),
 }
 
 
@@ -80,6 +146,9 @@ def test_every_class_of_the_closed_list_makes_the_round_trip():
             yield type(node)
             for name in node.__dataclass_fields__:
                 yield from classes_in(getattr(node, name))
+        elif isinstance(node, tuple):
+            for item in node:
+                yield from classes_in(item)
 
     covered = {cls for make in SCHEMES.values() for cls in classes_in(make())}
     assert set(CLASSES.values()) <= covered

@@ -12,6 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ..thermodynamics import GAS_CONSTANT, HEAT_CAPACITY
+from .plume_physics import safe_sqrt
 
 _GRAVITY = 9.8
 _CLOUD_RADIUS, _OUTER_RADIUS = 3e3, 5e4
@@ -79,7 +80,7 @@ def momentum_tendencies(drafts: Drafts) -> Float[Array, "2 level"]:
     mean_wind = jnp.sum(
         jnp.where(in_cloud, d.pressure / d.temperature * thickness, 0.0)[None] * d.wind, axis=-1
     )
-    speed = jnp.sqrt(jnp.sum(mean_wind**2))
+    speed = safe_sqrt(jnp.sum(mean_wind**2))
     direction = mean_wind / jnp.where(speed > 0, speed, 1.0)
 
     to_kg = 100 / _GRAVITY

@@ -58,7 +58,7 @@ def saturated(
 
 def log_vapour_ratio(ratio: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The logarithm of vapour pressure over 611.2 Pa, linear between nodes 0.075 apart."""
-    nodes = jnp.asarray(_log_nodes(), ratio.dtype)
+    nodes = jnp.asarray(log_nodes(), ratio.dtype)
     index = jnp.clip(((ratio - _LOG_START) / _LOG_STEP).astype(jnp.int32), 0, _LOGS - 2)
     start = index.astype(ratio.dtype) * _LOG_STEP + _LOG_START
     across = (ratio - start) / _LOG_STEP
@@ -72,7 +72,8 @@ def _bilinear(corners, across, along):
 
 
 @cache
-def _log_nodes() -> Float[np.ndarray, " log"]:
+def log_nodes() -> Float[np.ndarray, " log"]:
+    """The logarithms at the nodes of `log_vapour_ratio`."""
     start = np.float32(_LOG_START) - np.float32(_LOG_STEP)
     steps = np.full(_LOGS, _LOG_STEP, np.float32)
     return np.log(np.cumsum(np.concatenate([[start], steps]), dtype=np.float32)[1:])

@@ -22,6 +22,7 @@ from .saturation_table import PressureNodes, saturated
 from .source_layer import LiftedParcel, SourceLayer, place
 from .subsidence import Exchange, count_substeps, potential_temperature, transport
 from .updraft import Ascent, Updraft
+from .while_loop import while_loop
 
 Scalar = Float[Array, ""]
 
@@ -50,6 +51,13 @@ class Strength(NamedTuple):
     is_valid: Bool[Array, ""]
 
 
+class _Problem(NamedTuple):
+    cloud: Cloud
+    timescale: Scalar
+    largest: Scalar
+    least_removal: Scalar
+
+
 class _Search(NamedTuple):
     passes: Int[Array, ""]
     scale: Scalar
@@ -75,37 +83,6 @@ def stabilise(
     - `least_removal`: a share of the energy; removing less counts as this much.
     - `is_needed`: if not, the factor is 1.
     """
-    cape = jnp.where(cloud.ascent.cape <= 0, 1.0, cloud.ascent.cape)
-
-    def refine(search: _Search) -> _Search:
-        temperature, mixing_ratio = adjusted(cloud, search.scale, timescale)
-        left = remaining_cape(cloud, temperature, mixing_ratio)
-        removed = jnp.maximum(cape - left, least_removal * cape)
-        remaining = left / cape
-        passes = search.passes + 1
-        change = search.factor - search.last_factor
-        is_first = passes == 1
-        stalls = ~is_first & (jnp.abs(change) < 1e-4)
-        slope = (remaining - search.last_remaining) / jnp.where(change == 0, 1.0, change)
-        worsens = ~is_first & (slope > 0)
-        exhausted = (search.factor / largest > 0.999) & (remaining > 1 + _TOLERANCE - _STABILISED)
-        enough = (remaining <= 1 + _TOLERANCE - _STABILISED) & (remaining >= 0)
-        stuck = removed < 1e-4
-        is_done = stalls | worsens | exhausted | enough | stuck | (passes == _PASSES)
-        grown = search.factor * _STABILISED * cape / jnp.where(stuck, 1.0, removed)
-        grown = jnp.minimum(largest, grown)
-        fails = (remaining > 1) | (~is_done & (grown < _LEAST_FACTOR))
-        is_done = is_done | fails
-        return _Search(
-            passes=passes,
-            scale=jnp.where(is_done, search.scale, grown),
-            factor=jnp.where(is_done, search.factor, grown),
-            last_factor=search.factor,
-            last_remaining=remaining,
-            is_done=is_done,
-            is_valid=~fails,
-        )
-
     one = jnp.ones_like(timescale)
     start = _Search(
         passes=jnp.zeros((), jnp.int32),
@@ -116,8 +93,45 @@ def stabilise(
         is_done=~is_needed,
         is_valid=jnp.ones((), bool),
     )
-    search = lax.while_loop(lambda search: ~search.is_done, refine, start)
+    problem = _Problem(cloud, timescale, largest, jnp.asarray(least_removal, one.dtype))
+    search = while_loop(_is_open, _refine, start, problem, _PASSES)
     return Strength(search.scale, search.is_valid)
+
+
+def _is_open(search: _Search, problem: _Problem) -> Bool[Array, ""]:
+    return ~search.is_done
+
+
+def _refine(search: _Search, problem: _Problem) -> _Search:
+    cloud, timescale, largest, least_removal = problem
+    cape = jnp.where(cloud.ascent.cape <= 0, 1.0, cloud.ascent.cape)
+    temperature, mixing_ratio = adjusted(cloud, search.scale, timescale)
+    left = remaining_cape(cloud, temperature, mixing_ratio)
+    removed = jnp.maximum(cape - left, least_removal * cape)
+    remaining = left / cape
+    passes = search.passes + 1
+    change = search.factor - search.last_factor
+    is_first = passes == 1
+    stalls = ~is_first & (jnp.abs(change) < 1e-4)
+    slope = (remaining - search.last_remaining) / jnp.where(change == 0, 1.0, change)
+    worsens = ~is_first & (slope > 0)
+    exhausted = (search.factor / largest > 0.999) & (remaining > 1 + _TOLERANCE - _STABILISED)
+    enough = (remaining <= 1 + _TOLERANCE - _STABILISED) & (remaining >= 0)
+    stuck = removed < 1e-4
+    is_done = stalls | worsens | exhausted | enough | stuck | (passes == _PASSES)
+    grown = search.factor * _STABILISED * cape / jnp.where(stuck, 1.0, removed)
+    grown = jnp.minimum(largest, grown)
+    fails = (remaining > 1) | (~is_done & (grown < _LEAST_FACTOR))
+    is_done = is_done | fails
+    return _Search(
+        passes=passes,
+        scale=jnp.where(is_done, search.scale, grown),
+        factor=jnp.where(is_done, search.factor, grown),
+        last_factor=search.factor,
+        last_remaining=remaining,
+        is_done=is_done,
+        is_valid=~fails,
+    )
 
 
 def adjusted(
@@ -214,26 +228,37 @@ def remaining_cape(
 
 def _borrow(cloud: Cloud, mixing_ratio: Float[Array, " level"]) -> Float[Array, " level"]:
     """Fills negative humidity from the layers above and below, from the lowest one up."""
-    mass, top = cloud.exchange.mass, cloud.ascent.top
-    levels = jnp.arange(mixing_ratio.size)
-
-    def lowest_negative(mixing_ratio, start):
-        negative = (mixing_ratio < 0) & (levels >= start) & (levels <= top)
-        return jnp.any(negative), jnp.argmax(negative)
-
-    def fill(carry):
-        mixing_ratio, start = carry
-        _, level = lowest_negative(mixing_ratio, start)
-        neighbour = jnp.where(level == top, cloud.parcel.level, level + 1)
-        above = mixing_ratio[neighbour] * mass[neighbour]
-        below = mixing_ratio[level - 1] * mass[level - 1]
-        missing = (_LEAST_MIXING_RATIO - mixing_ratio[level]) * mass[level]
-        share = missing / (above * above / below + below)
-        filled = mixing_ratio.at[level].set(_LEAST_MIXING_RATIO)
-        filled = filled.at[neighbour].multiply(1 - share * above / below)
-        return filled.at[level - 1].multiply(1 - share), level + 1
-
     # The lowest layer cannot borrow from below.
-    start = (mixing_ratio, jnp.ones((), levels.dtype))
-    filled, _ = lax.while_loop(lambda carry: lowest_negative(*carry)[0], fill, start)
+    start = (mixing_ratio, jnp.ones_like(cloud.ascent.top))
+    mass = _Mass(cloud.exchange.mass, cloud.parcel.level, cloud.ascent.top)
+    filled, _ = while_loop(_has_negative, _fill, start, mass, mixing_ratio.size)
     return filled
+
+
+class _Mass(NamedTuple):
+    mass: Float[Array, " level"]
+    base: Int[Array, ""]
+    top: Int[Array, ""]
+
+
+def _negative(state, args: _Mass) -> Bool[Array, " level"]:
+    mixing_ratio, start = state
+    levels = jnp.arange(mixing_ratio.size)
+    return (mixing_ratio < 0) & (levels >= start) & (levels <= args.top)
+
+
+def _has_negative(state, args: _Mass) -> Bool[Array, ""]:
+    return jnp.any(_negative(state, args))
+
+
+def _fill(state, args: _Mass):
+    mixing_ratio, mass = state[0], args.mass
+    level = jnp.maximum(jnp.argmax(_negative(state, args)), 1)
+    neighbour = jnp.where(level == args.top, args.base, level + 1)
+    above = mixing_ratio[neighbour] * mass[neighbour]
+    below = mixing_ratio[level - 1] * mass[level - 1]
+    missing = (_LEAST_MIXING_RATIO - mixing_ratio[level]) * mass[level]
+    share = missing / (above * above / below + below)
+    filled = mixing_ratio.at[level].set(_LEAST_MIXING_RATIO)
+    filled = filled.at[neighbour].multiply(1 - share * above / below)
+    return filled.at[level - 1].multiply(1 - share), level + 1

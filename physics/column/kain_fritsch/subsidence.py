@@ -2,17 +2,17 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from ..thermodynamics import GRAVITY, moist_exner_function
 from .downdraft import Downdraft
 from .environment import Environment
 from .updraft import Ascent, Updraft
+from .while_loop import while_loop
 
 _COURANT_LIMIT = 0.75
+_MOST_SUBSTEPS = 64  # only of derivatives; deep clouds take 2 to 14
 
 
 class Exchange(NamedTuple):
@@ -86,20 +86,40 @@ def transport(
     share = jnp.where(exchanged.in_cloud, step / exchanged.mass, 0.0)
     rising = scale * jnp.maximum(exchanged.upward, 0.0)
     sinking = scale * jnp.maximum(-exchanged.upward, 0.0)
-    from_below, from_above = share * rising, share * _shifted_down(sinking)
-    kept = 1 - share * (sinking + _shifted_down(rising))
-    gain = share * scale
-
-    def advance(values, sources):
-        moved = from_below * _shifted_up(values) + from_above * _shifted_down(values)
-        return kept * values + moved + gain * sources
-
-    return lax.fori_loop(0, substeps, lambda _, fields: jax.vmap(advance)(fields, sources), fields)
-
-
-def _shifted_up(values: Float[Array, " level"]) -> Float[Array, " level"]:
-    return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
+    weights = _Weights(
+        kept=1 - share * (sinking + _shifted_down(rising)),
+        from_below=share * rising,
+        from_above=share * _shifted_down(sinking),
+        gain=(share * scale)[None] * sources,
+    )
+    start = (jnp.zeros_like(substeps), fields)
+    _, after = while_loop(_is_early, _advance, start, (substeps, weights), _MOST_SUBSTEPS)
+    return after
 
 
-def _shifted_down(values: Float[Array, " level"]) -> Float[Array, " level"]:
-    return jnp.concatenate([values[1:], jnp.zeros_like(values[:1])])
+class _Weights(NamedTuple):
+    """Of a layer and its neighbours in a substep, and what the sources add to it."""
+
+    kept: Float[Array, " level"]
+    from_below: Float[Array, " level"]
+    from_above: Float[Array, " level"]
+    gain: Float[Array, "quantity level"]
+
+
+def _is_early(state, args) -> Bool[Array, ""]:
+    return state[0] < args[0]
+
+
+def _advance(state, args):
+    (step, fields), (_, weights) = state, args
+    kept, below, above = (weight[None] for weight in weights[:3])
+    moved = below * _shifted_up(fields) + above * _shifted_down(fields)
+    return step + 1, kept * fields + moved + weights.gain
+
+
+def _shifted_up(values: Float[Array, "*quantity level"]) -> Float[Array, "*quantity level"]:
+    return jnp.concatenate([jnp.zeros_like(values[..., :1]), values[..., :-1]], axis=-1)
+
+
+def _shifted_down(values: Float[Array, "*quantity level"]) -> Float[Array, "*quantity level"]:
+    return jnp.concatenate([values[..., 1:], jnp.zeros_like(values[..., :1])], axis=-1)

@@ -1,7 +1,13 @@
 """Reports: what a run looks like on paper."""
 
+from .convection_figures import (
+    profiles_figure as profiles_figure,
+    rain_figure as rain_figure,
+    skill_bars_figure as skill_bars_figure,
+    skill_by_level_figure as skill_by_level_figure,
+)
+from .drawing import save_png as save_png
 from .figures import (
-    save_png as save_png,
     snapshots_figure as snapshots_figure,
     spectra_figure as spectra_figure,
     tails_figure as tails_figure,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .drawing import legend, line, new_figure
 from .palette import look, styled
 
 
@@ -22,7 +22,7 @@ def snapshots_figure(fields: Mapping[str, np.ndarray], limit: float) -> Figure:
     """
     columns = min(6, len(fields))
     rows = -(-len(fields) // columns)
-    figure, axes = _figure(2.0 * columns + 0.6, 2.15 * rows, rows, columns)
+    figure, axes = new_figure(2.0 * columns + 0.6, 2.15 * rows, rows, columns)
     image = None
     for axis, (name, field) in zip(axes.flat, fields.items(), strict=False):
         axis.set_title(look(name).label, color=look(name).colour, fontsize=9.5)
@@ -58,7 +58,7 @@ def spectra_figure(
 
     `judged` is the range of wavenumbers over which the errors are taken.
     """
-    figure, axes = _figure(11.5, 7.6, 2, 2, sharex=True, height_ratios=[1.7, 1])
+    figure, axes = new_figure(11.5, 7.6, 2, 2, sharex=True, height_ratios=[1.7, 1])
     shells = slice(1, reference.sizes["k"])
     k = reference["k"].values[shells]
     for column, kind in enumerate(("energy_spectrum", "enstrophy_spectrum")):
@@ -69,12 +69,12 @@ def spectra_figure(
         band = {"color": look("reference").colour, "alpha": 0.15, "linewidth": 0}
         top.fill_between(k, low, high, **band)
         bottom.fill_between(k, low / expected, high / expected, **band)
-        top.plot(k, expected, **_line("reference"))
-        bottom.plot(k, np.ones_like(k), **_line("reference"))
+        top.plot(k, expected, **line("reference"))
+        bottom.plot(k, np.ones_like(k), **line("reference"))
         for name in _names(comparison):
             values = comparison[kind].sel(closure=name).values[shells]
-            top.plot(k, values, **_line(name))
-            bottom.plot(k, values / expected, **_line(name))
+            top.plot(k, values, **line(name))
+            bottom.plot(k, values / expected, **line(name))
         top.set(xscale="log", yscale="log", ylim=_limits(expected))
         bottom.set(
             xscale="log", yscale="log", ylim=(0.3, 3.4), xlabel="wavenumber k (rad m$^{-1}$)"
@@ -88,20 +88,20 @@ def spectra_figure(
         bottom.set_ylabel("ratio to DNS")
     axes[0, 0].set(title="Energy spectrum", ylabel="energy per shell (m$^2$ s$^{-2}$)")
     axes[0, 1].set(title="Enstrophy spectrum", ylabel="enstrophy per shell (s$^{-2}$)")
-    _legend(figure, axes[0, 0])
+    legend(figure, axes[0, 0])
     return figure
 
 
 @styled()
 def tails_figure(comparison: xr.Dataset, reference: xr.Dataset) -> Figure:
     """The probability density of the vorticity, and how often it exceeds a threshold."""
-    figure, axes = _figure(11.5, 4.8, 1, 2, width_ratios=[1.25, 1])
+    figure, axes = new_figure(11.5, 4.8, 1, 2, width_ratios=[1.25, 1])
     density, exceedance = axes[0, 0], axes[0, 1]
     std = float(reference["vorticity_std"])
     w, threshold = reference["w"].values / std, reference["threshold"].values / std
     for name, dataset in (("reference", reference), *_each(comparison)):
-        density.plot(w, _positive(dataset["vorticity_pdf"].values * std), **_line(name))
-        exceedance.plot(threshold, _positive(dataset["tail_probability"].values), **_line(name))
+        density.plot(w, _positive(dataset["vorticity_pdf"].values * std), **line(name))
+        exceedance.plot(threshold, _positive(dataset["tail_probability"].values), **line(name))
     for name, dataset in (("reference", reference), *_each(comparison)):
         if name in ("reference", "learned"):
             low, high = _positive(dataset["tail_probability_interval"].values.T)
@@ -116,14 +116,14 @@ def tails_figure(comparison: xr.Dataset, reference: xr.Dataset) -> Figure:
         ylabel="probability of |vorticity| > threshold", yscale="log", xlim=(1, threshold[-1]),
         ylim=(1e-6, 1),
     )  # fmt: skip
-    _legend(figure, exceedance)
+    legend(figure, exceedance)
     return figure
 
 
 @styled()
 def time_series_figure(comparison: xr.Dataset, reference: xr.Dataset, spin_up: float) -> Figure:
     """Energy and enstrophy in time: member means as lines, their spread as bands."""
-    figure, axes = _figure(11.5, 6.4, 2, 1, sharex=True)
+    figure, axes = new_figure(11.5, 6.4, 2, 1, sharex=True)
     labels = {
         "energy": ("Energy", "m$^2$ s$^{-2}$"),
         "enstrophy": ("Enstrophy of the resolved scales", "s$^{-2}$"),
@@ -133,13 +133,13 @@ def time_series_figure(comparison: xr.Dataset, reference: xr.Dataset, spin_up: f
         expected = float(reference[f"mean_{kind}"])
         low, high = reference[f"mean_{kind}_interval"].values
         axis.axhspan(low, high, color=look("reference").colour, alpha=0.13, lw=0)
-        axis.axhline(expected, **_line("reference"))
+        axis.axhline(expected, **line("reference"))
         for name in _names(comparison):
             series = comparison[kind].sel(closure=name).values
             alive = np.isfinite(series).any(0)
             mean = np.full(time.shape, np.nan)
             mean[alive] = np.nanmean(series[:, alive], 0)
-            axis.plot(time, mean, **_line(name))
+            axis.plot(time, mean, **line(name))
             if name == "learned":
                 spread = np.nanmin(series[:, alive], 0), np.nanmax(series[:, alive], 0)
                 axis.fill_between(time[alive], *spread, color=look(name).colour, alpha=0.13, lw=0)
@@ -154,14 +154,14 @@ def time_series_figure(comparison: xr.Dataset, reference: xr.Dataset, spin_up: f
         transform=axes[0, 0].get_xaxis_transform(),
     )  # fmt: skip
     axes[-1, 0].set_xlabel("time (s)")
-    _legend(figure, axes[0, 0])
+    legend(figure, axes[0, 0])
     return figure
 
 
 @styled()
 def training_figure(history: xr.Dataset) -> Figure:
     """Training and validation loss by epoch, and which epoch was taken."""
-    figure, axes = _figure(11.5, 3.4, 1, 1)
+    figure, axes = new_figure(11.5, 3.4, 1, 1)
     axis = axes[0, 0]
     epoch = history["epoch"].values
     colours = {"training": "#667085", "validation": look("learned").colour}
@@ -173,29 +173,8 @@ def training_figure(history: xr.Dataset) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float, rows: int, columns: int, **layout):
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(rows, columns, squeeze=False, **layout)
-
-
-def _legend(figure: Figure, axis) -> None:
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=5)
-
-
 def _names(comparison: xr.Dataset) -> list[str]:
     return [str(name) for name in comparison["closure"].values]
-
-
-def _line(name: str) -> dict:
-    style = look(name)
-    return {
-        "color": style.colour,
-        "linestyle": style.dashes,
-        "linewidth": style.width,
-        "zorder": style.order,
-        "label": style.label,
-    }
 
 
 def _each(comparison: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
@@ -208,9 +187,3 @@ def _positive(values: np.ndarray) -> np.ndarray:
 
 def _limits(expected: np.ndarray) -> tuple[float, float]:
     return 0.3 * float(np.nanmin(expected)), 3.0 * float(np.nanmax(expected))
-
-
-@styled()
-def save_png(figure: Figure, path) -> None:
-    """Writes a figure in the style of the report."""
-    figure.savefig(path)

@@ -28,6 +28,18 @@ LOOKS = {
     "jansen_held": Look("Jansen-Held backscatter", "#cc79a7"),
     "gradient_2": Look("Gradient model GM2", "#8a7a00", ":", 1.8),
     "gradient_4": Look("Gradient model GM4", "#e69f00"),
+    "kain_fritsch": Look("Kain-Fritsch", "#0072b2", "-", 2.2, 3.0),
+    "recorded": Look("Reference run", "#000000", "-", 2.2, 3.0),
+    "dense": Look("Dense", "#d55e00", "-", 2.6, 4.0),
+    "bilstm": Look("Bi-LSTM", "#009e73"),
+    "s4d": Look("S4D", "#56b4e9", "-."),
+    "convolution": Look("Convolution", "#cc79a7"),
+    "level_mixing": Look("Level mixing", "#e69f00", "-."),
+    "bilstm_plain": Look("Bi-LSTM, no parcels", "#00593f", "--"),
+    "class_mean": Look("Mean of the class", "#8c8c8c", ":"),
+    "nearest": Look("Nearest neighbours", "#8a7a00", ":", 1.8),
+    "guarded": Look("Learned, guarded", "#882255", "--", 2.2, 3.5),
+    "tuned": Look("Learned, tuned online", "#5b4b8a", "-.", 2.2, 3.5),
 }
 
 STYLE: Any = {

@@ -1,0 +1,70 @@
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import jax.tree_util as jtu
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from .multi_scale_kain_fritsch import MultiScaleKainFritsch, no_convection
+from .source_search import Choice, Search, Sources, begin, is_open, try_next
+
+
+def convect_columns(
+    scheme: MultiScaleKainFritsch,
+    inputs: Mapping[str, Float[Array, "column ..."]],
+    *,
+    chunk: int = 1024,
+) -> dict[str, Float[Array, "column ..."]]:
+    """`scheme.tendencies` of many columns, several times as fast as `jax.vmap` of it.
+
+    Under `vmap` every column waits for the one with the most source layers to try, also if
+    nothing is set off in it. Here the columns that still have something to do are gathered,
+    `chunk` at a time. It has no reverse-mode derivatives.
+    """
+    inputs = dict(inputs)
+    sources = lax.map(scheme.sources, inputs, batch_size=chunk)
+    search = jax.vmap(begin)(sources)
+
+    def any_open(search: Search):
+        return jnp.any(is_open(search))
+
+    def try_all(search: Search) -> Search:
+        return _update(try_next, is_open(search).astype(jnp.int32), search, sources, chunk)
+
+    choice = lax.while_loop(any_open, try_all, search).choice
+
+    def convect(_: dict[str, Array], args: tuple[Any, Sources, Choice]) -> dict[str, Array]:
+        return scheme.convect(*args)
+
+    nothing = no_convection(inputs["air_pressure"])
+    return _update(convect, choice.kind, nothing, (inputs, sources, choice), chunk)
+
+
+def _update(
+    function: Callable[[Any, Any], Any],
+    rank: Int[Array, " column"],
+    values: Any,
+    args: Any,
+    chunk: int,
+) -> Any:
+    """Replaces `values` by `function(values, args)` in the columns with a positive `rank`.
+
+    Columns of the same rank go together, because a loop inside `function` lasts as long as that
+    of the slowest column in the chunk.
+    """
+    count = rank.size
+    order = jnp.argsort(jnp.where(rank > 0, rank, jnp.iinfo(rank.dtype).max))
+    order = jnp.concatenate([order, jnp.full(-count % chunk, count, order.dtype)])
+
+    def step(index, values):
+        columns = lax.dynamic_slice_in_dim(order, index * chunk, chunk)
+        taken = jtu.tree_map(lambda leaf: leaf.at[columns].get(mode="clip"), (values, args))
+        new = jax.vmap(function)(*taken)
+        return jtu.tree_map(
+            lambda old, new: old.at[columns].set(new.astype(old.dtype), mode="drop"), values, new
+        )
+
+    chunks = (jnp.sum(rank > 0) + chunk - 1) // chunk
+    return lax.fori_loop(0, chunks, step, values)

@@ -1,0 +1,358 @@
+"""The end of the experiment `convection`: metrics, figures and the page."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from closurax.physics.column.thermodynamics import (
+    GRAVITY,
+    HEAT_CAPACITY,
+    latent_heat_of_vaporisation,
+)
+
+from .. import report
+from ..workspace import Workspace
+from .convection_settings import Convection
+
+_DAY = 86400.0
+_REFERENCE = "reference"
+
+
+def write_report(
+    settings: Convection,
+    workspace: Workspace,
+    *,
+    names: list[str],
+    learned: list[str],
+    case: xr.Dataset,
+    costs: Mapping[str, float],
+) -> dict[str, Any]:
+    """Writes `metrics.json`, the figures and `report.html`.
+
+    **Arguments:**
+
+    - `names`: of all runs; `learned`: of the learned schemes.
+    - `case`: with the run to compare with, if it has one; otherwise that is Kain-Fritsch.
+    - `costs`: seconds of wall time of each run, compilation included.
+    """
+    runs = {name: _open(workspace, name) for name in names}
+    reference = reference_run(case, runs["kain_fritsch"])
+    metrics = {name: _scores(run, reference) for name, run in runs.items()}
+    for name, cost in costs.items():
+        metrics[name]["seconds"] = cost
+    ensembles = _ensembles(settings, workspace, learned)
+    for name, values in ensembles.items():
+        metrics[f"ensemble.{name}"] = values
+    free = _free_runs(settings, workspace, learned)
+    for name, values in free.items():
+        metrics[f"free.{name}"] = values
+    flat = {
+        f"{name}.{key}": float(f"{value:.6g}")
+        for name, values in metrics.items()
+        for key, value in values.items()
+        if np.isfinite(value)
+    }
+    workspace.write_text("metrics.json", json.dumps(flat, indent=1, allow_nan=False))
+    compared_with_file = _REFERENCE in reference.attrs
+    findings = _findings(metrics, learned, compared_with_file)
+    figures = _figures(workspace, runs, reference, learned, compared_with_file)
+    first = metrics[learned[0]]
+    page = report.Page(
+        title="A learned convection scheme in a running column",
+        summary=(
+            f"{case.attrs.get('title', 'A column')}: the same column without convection, with "
+            "the multi-scale Kain-Fritsch scheme, and with a network in its place."
+        ),
+        cards=[
+            ("temperature", f"{first['temperature_rmse']:.3f} K", "difference of the learned run"),
+            ("humidity", f"{1e3 * first['vapour_rmse']:.3f} g/kg", "likewise"),
+            ("rain", f"{100 * first['rain_bias']:+.1f} %", "bias of the learned run"),
+            ("without", f"{metrics['none']['temperature_rmse']:.2f} K", "no convection at all"),
+        ],
+        findings=findings,
+        sections=_sections(names, metrics, ensembles, free, figures),
+        provenance=[
+            ("closurax", version("closurax")),
+            ("jax", f"{jax.__version__} on {jax.devices()[0].platform}"),
+            ("machine", f"{platform.machine()}, {os.cpu_count()} cores"),
+            ("case", str(case.attrs.get("title", settings.case.file))),
+            ("compared with", "the run in the file" if compared_with_file else "Kain-Fritsch"),
+        ],
+        configuration=workspace.path("config.toml").read_text(encoding="utf-8"),
+    )
+    workspace.write_text("report.html", page.html())
+    return {"metrics": flat, "findings": findings}
+
+
+def reference_run(case: xr.Dataset, physical: xr.Dataset) -> xr.Dataset:
+    """The run that comes with a case, at the times of `physical`, or else `physical` itself."""
+    if "reference_air_temperature" not in case:
+        return physical
+    steps = np.searchsorted(case["time"].values, physical["time"].values - 1e-3)
+    steps = np.minimum(steps, case.sizes["time"] - 1)
+    at = case.isel(time=steps)
+    rate = case["recorded_precipitation_rate"].values
+    time = case["time"].values
+    fallen = np.concatenate([[0.0], np.cumsum(rate[:-1] * np.diff(time))])[steps]
+    mass = np.abs(np.diff(case["interface_pressure"].values)) / GRAVITY
+    water = np.sum(at["reference_vapour_mixing_ratio"].values * mass, axis=1)
+    return xr.Dataset(
+        {
+            "air_temperature": (("time", "level"), at["reference_air_temperature"].values),
+            "humidity_mixing_ratio": (
+                ("time", "level"), at["reference_vapour_mixing_ratio"].values,
+            ),
+            "convective_precipitation": ("time", fallen),
+            "precipitable_water": ("time", water),
+            "air_pressure": physical["air_pressure"],
+        },
+        coords={"time": physical["time"]},
+        attrs={_REFERENCE: "file"},
+    )  # fmt: skip
+
+
+def _open(workspace: Workspace, name: str) -> xr.Dataset:
+    path = workspace.path(f"runs/{name}.nc")
+    return xr.load_dataset(path, engine="netcdf4", decode_times=False)
+
+
+def _scores(run: xr.Dataset, reference: xr.Dataset) -> dict[str, float]:
+    temperature = (run["air_temperature"] - reference["air_temperature"]).values
+    vapour = (run["humidity_mixing_ratio"] - reference["humidity_mixing_ratio"]).values
+    rain, expected = (_rain(dataset) for dataset in (run, reference))
+    total, wanted = float(rain.sum()), float(expected.sum())
+    varies = rain.std() > 0 and expected.std() > 0
+    scores = {
+        "temperature_rmse": float(np.sqrt(np.mean(temperature**2))),
+        "temperature_bias": float(np.mean(temperature)),
+        "vapour_rmse": float(np.sqrt(np.mean(vapour**2))),
+        "vapour_bias": float(np.mean(vapour)),
+        "rain": total,
+        "rain_bias": total / wanted - 1 if wanted > 0 else np.nan,
+        "rain_correlation": float(np.corrcoef(rain, expected)[0, 1]) if varies else np.nan,
+    }
+    if "call_fraction" in run:
+        scores["call_fraction"] = float(np.nanmean(run["call_fraction"]))
+    if "fallback_fraction" in run:
+        scores["fallback_fraction"] = float(np.nanmean(run["fallback_fraction"]))
+    return scores
+
+
+def _rain(run: xr.Dataset, hours: float = 3.0) -> np.ndarray:
+    time, total = run["time"].values, run["convective_precipitation"].values
+    step = max(1, round(hours * 3600 / float(time[1] - time[0])))
+    return np.diff(total[::step])
+
+
+def _ensembles(
+    settings: Convection, workspace: Workspace, learned: list[str]
+) -> dict[str, dict[str, float]]:
+    suffix = "_guarded" if settings.ensemble.guarded else ""
+    found = {}
+    for name in ("kain_fritsch", *(f"{name}{suffix}" for name in learned)):
+        run = _open(workspace, f"ensemble_{name}")
+        last = run["convective_precipitation"].values[:, -1]
+        stopped = int(np.isfinite(run["blow_up_time"].values).sum())
+        spread = run["air_temperature"].values[:, -1].std(axis=0)
+        found[name] = {
+            "members": float(run.sizes["member"]),
+            "unstable": float(stopped),
+            "rain": float(np.nanmean(last)),
+            "rain_spread": float(np.nanstd(last)),
+            "temperature_spread": float(np.nanmean(spread)),
+            "fallback_fraction": float(np.nanmean(run["fallback_fraction"]))
+            if "fallback_fraction" in run
+            else 0.0,
+        }
+    return found
+
+
+def _free_runs(
+    settings: Convection, workspace: Workspace, learned: list[str]
+) -> dict[str, dict[str, float]]:
+    if not settings.free_run.days:
+        return {}
+    found = {}
+    for name in ("kain_fritsch", *learned):
+        run = _open(workspace, f"free_{name}")
+        mass = np.abs(np.gradient(run["air_pressure"].values[0]))
+        temperature = np.average(run["air_temperature"].values, axis=1, weights=mass)
+        water = run["precipitable_water"].values
+        days = (run["time"].values[-1] - run["time"].values[0]) / _DAY
+        found[name] = {
+            "days": float(days),
+            "temperature_drift": float(temperature[-1] - temperature[0]) / days,
+            "water_drift": float(water[-1] - water[0]) / days,
+            "rain": float(run["convective_precipitation"].values[-1]) / days,
+        }
+    return found
+
+
+def _findings(
+    metrics: Mapping[str, Mapping[str, float]], learned: list[str], with_file: bool
+) -> list[str]:
+    other = "the run in the file" if with_file else "the run with Kain-Fritsch"
+    none = metrics["none"]
+    lines = []
+    if with_file:
+        physical = metrics["kain_fritsch"]
+        lines.append(
+            f"With Kain-Fritsch in JAX the column follows the run in the file to "
+            f"{physical['temperature_rmse']:.2g} K and {1e3 * physical['vapour_rmse']:.2g} g/kg."
+        )
+    for name in learned:
+        values = metrics[name]
+        rain = f"{100 * values['rain_bias']:+.1f} % of rain" if "rain_bias" in values else "no rain"
+        lines.append(
+            f"With {report.look(name).label} the column stays within "
+            f"{values['temperature_rmse']:.3f} K and {1e3 * values['vapour_rmse']:.3f} g/kg of "
+            f"{other}, with {rain}; without convection it is {none['temperature_rmse']:.2f} K "
+            f"and {1e3 * none['vapour_rmse']:.2f} g/kg away."
+        )
+    for name, values in metrics.items():
+        if name.startswith("ensemble.") and "kain_fritsch" not in name:
+            lines.append(
+                f"{values['unstable']:.0f} of {values['members']:.0f} perturbed members became "
+                f"unstable ({name.removeprefix('ensemble.').replace('_', ' ')}); the guard fell "
+                f"back in {values['fallback_fraction']:.1%} of the time."
+            )
+        if name.startswith("free."):
+            lines.append(
+                f"Without relaxation, over {values['days']:.0f} days, the column with "
+                f"{report.look(name.removeprefix('free.')).label} drifts by "
+                f"{values['temperature_drift']:+.3f} K and {values['water_drift']:+.3f} kg m-2 "
+                "per day."
+            )
+    return lines
+
+
+def _figures(
+    workspace: Workspace,
+    runs: Mapping[str, xr.Dataset],
+    reference: xr.Dataset,
+    learned: list[str],
+    with_file: bool,
+) -> dict[str, report.Figure]:
+    shown = {"recorded": reference} if with_file else {}
+    shown |= {name: runs[name] for name in ("none", "kain_fritsch", *learned)}
+    pressure = runs["none"]["air_pressure"].values[0]
+    differences: dict[str, dict[str, np.ndarray]] = {
+        "temperature\nbias (K)": {},
+        "temperature\nrms difference (K)": {},
+        "humidity\nbias (g kg$^{-1}$)": {},
+        "humidity\nrms difference (g kg$^{-1}$)": {},
+    }
+    for name, run in shown.items():
+        temperature = (run["air_temperature"] - reference["air_temperature"]).values
+        vapour = 1e3 * (run["humidity_mixing_ratio"] - reference["humidity_mixing_ratio"]).values
+        values = (
+            temperature.mean(0), np.sqrt((temperature**2).mean(0)),
+            vapour.mean(0), np.sqrt((vapour**2).mean(0)),
+        )  # fmt: skip
+        for panel, value in zip(differences.values(), values, strict=True):
+            panel[name] = value
+    heating: dict[str, dict[str, np.ndarray]] = {
+        "apparent heating over\nno convection (K d$^{-1}$)": {},
+        "apparent moisture sink over\nno convection (K d$^{-1}$)": {},
+    }
+    for name, run in shown.items():
+        if name != "none":
+            q1, q2 = _apparent(run, runs["none"])
+            panels = list(heating.values())
+            panels[0][name], panels[1][name] = q1, q2
+    drawn = {
+        "rain": (
+            report.rain_figure(shown),
+            "Rain and water",
+            "Three-hourly convective rain, precipitable water, how often it rains how much, and "
+            "the rain since the start.",
+        ),
+        "profiles": (
+            report.profiles_figure(differences, pressure),
+            "Difference by level",
+            "Of each run from the reference, over the whole run.",
+        ),
+        "heating": (
+            report.profiles_figure(heating, pressure),
+            "What convection does",
+            "The difference of the final from the uncoupled state over the run, as a heating and "
+            "as a drying times the latent heat: how convection and what it sets off shape the "
+            "column.",
+        ),
+    }
+    figures = {}
+    for name, (figure, title, caption) in drawn.items():
+        path = workspace.path(f"figures/{name}.png")
+        report.save_png(figure, path)
+        figures[name] = report.Figure(path, title, caption)
+    return figures
+
+
+def _apparent(run: xr.Dataset, without: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """How the mean state differs from that without convection, over half the run, per day."""
+    days = 0.5 * (run["time"].values[-1] - run["time"].values[0]) / _DAY
+    temperature = (run["air_temperature"] - without["air_temperature"]).values.mean(0)
+    vapour = (run["humidity_mixing_ratio"] - without["humidity_mixing_ratio"]).values.mean(0)
+    latent = np.asarray(latent_heat_of_vaporisation(without["air_temperature"].values.mean(0)))
+    return temperature / days, -latent / HEAT_CAPACITY * vapour / days
+
+
+def _sections(names, metrics, ensembles, free, figures):
+    columns = {
+        "temperature_rmse": ("temperature\nrms, K", 1, ".4f"),
+        "temperature_bias": ("bias, K", 1, "+.4f"),
+        "vapour_rmse": ("humidity\nrms, g/kg", 1e3, ".4f"),
+        "vapour_bias": ("bias, g/kg", 1e3, "+.4f"),
+        "rain": ("rain\nmm", 1, ".2f"),
+        "rain_bias": ("bias, %", 100, "+.1f"),
+        "rain_correlation": ("3 h rain\ncorrelation", 1, ".3f"),
+        "call_fraction": ("steps with\na call", 1, ".3f"),
+        "fallback_fraction": ("on the\nfallback", 1, ".4f"),
+        "seconds": ("seconds\nof wall time", 1, ".1f"),
+    }
+    rows = [
+        [
+            _label(name),
+            *(
+                format(factor * metrics[name][key], form)
+                if np.isfinite(metrics[name].get(key, np.nan))
+                else ""
+                for key, (_, factor, form) in columns.items()
+            ),
+        ]
+        for name in names
+    ]
+    table = report.Table(
+        ["", *(title for title, _, _ in columns.values())],
+        rows,
+        "Differences from the reference run, at all saves and levels. Wall time holds compilation.",
+    )
+    sections = [
+        ("All runs", "The same column, one scheme exchanged.", [table]),
+        ("Rain", "What the user notices first.", [figures["rain"]]),
+        ("The column", "Where the runs differ.", [figures["profiles"], figures["heating"]]),
+        ("Stability", "Perturbed initial states.", [_dict_table(ensembles, "Of all members.")]),
+    ]
+    if free:
+        caption = "Without relaxation, the forcing repeated; drifts are per day."
+        sections.append(("Drift", "Nothing holds the column.", [_dict_table(free, caption)]))
+    return sections
+
+
+def _dict_table(values: Mapping[str, Mapping[str, float]], caption: str) -> report.Table:
+    keys = list(next(iter(values.values())))
+    rows = [[_label(name), *(f"{row[key]:.4g}" for key in keys)] for name, row in values.items()]
+    return report.Table(["", *(key.replace("_", " ") for key in keys)], rows, caption)
+
+
+def _label(name: str) -> str:
+    plain = name.removesuffix("_guarded")
+    label = "No convection" if name == "none" else report.look(plain).label
+    return f"{label}, guarded" if name.endswith("_guarded") else label
