@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float, Key
 
+from closurax.physics.column.convection import AbstractConvection
+from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch, convect_columns
 from closurax.physics.column.thermodynamics import (
     GRAVITY,
     HEAT_CAPACITY,
@@ -178,9 +180,14 @@ def _drawn(recipe, soundings, keys):
 
 
 def label_columns(
-    scheme, inputs: Mapping[str, Float[Array, "column ..."]], *, batch_size: int = 2048
+    scheme: AbstractConvection,
+    inputs: Mapping[str, Float[Array, "column ..."]],
+    *,
+    batch_size: int = 2048,
 ) -> dict[str, Float[Array, "column ..."]]:
     """What a convection scheme does in every column, `batch_size` columns at a time."""
+    if isinstance(scheme, MultiScaleKainFritsch):
+        return convect_columns(scheme, inputs, chunk=batch_size)
     return _labelled(scheme, dict(inputs), batch_size)
 
 

@@ -6,3 +6,4 @@ from .losses import mean_squared_error as mean_squared_error, tendency_loss as t
 from .offline import FitResult as FitResult, fit as fit
 from .resolved_tendency import resolved_tendency as resolved_tendency
 from .trainable import trainable_arrays as trainable_arrays
+from .trajectory_loss import trajectory_loss as trajectory_loss

@@ -1,1 +1,2 @@
+from .convect_columns import convect_columns as convect_columns
 from .multi_scale_kain_fritsch import MultiScaleKainFritsch as MultiScaleKainFritsch

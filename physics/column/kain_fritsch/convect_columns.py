@@ -1,6 +1,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
@@ -11,6 +12,7 @@ from .multi_scale_kain_fritsch import MultiScaleKainFritsch, no_convection
 from .source_search import Choice, Search, Sources, begin, is_open, try_next
 
 
+@eqx.filter_jit
 def convect_columns(
     scheme: MultiScaleKainFritsch,
     inputs: Mapping[str, Float[Array, "column ..."]],

@@ -24,8 +24,9 @@ from closurax.surrogates.columns import ConvectionNetwork, EnvelopeScore
 from ..workspace import Stage, Workspace
 from .column_data import ColumnParts
 from .column_networks import train_network
-from .convection_report import write_report
+from .convection_report import open_run, reference_run, write_report
 from .convection_settings import Convection
+from .online_tuning import reference_states, tune
 
 _DAY = 86400.0
 _LEARNED = "learned"
@@ -40,6 +41,8 @@ def run(settings: Convection, workspace: Workspace) -> dict[str, float]:
     stages = [learned, *runs.values(), experiment.ensemble(learned)]
     if settings.free_run.days:
         stages.append(experiment.free_run(learned))
+    if settings.tuning.epochs:
+        stages.append(experiment.tune(learned))
     report = workspace.stage(
         "report",
         "comparing the runs and writing the report",
@@ -167,6 +170,33 @@ class _Experiment:
         title = f"running {days:g} days without relaxation"
         return self.workspace.stage("free-run", title, inputs, work)
 
+    def tune(self, learned: Stage) -> Stage:
+        settings, name = self.settings.tuning, self.learned_names[0]
+
+        def work() -> dict[str, Any]:
+            run = open_run(self.workspace, "kain_fritsch")
+            model = self._model("none", self.case)
+            reference = reference_states(model, reference_run(self.case, run), run)
+            scheme = surrogates.load(self._file(name))
+            assert isinstance(scheme, ConvectionNetwork)
+            tuned = tune(
+                scheme, model, reference, settings, self.settings.case.time_step,
+                self.settings.seed, self.workspace.path("tuning"),
+            )  # fmt: skip
+            surrogates.save(self._file("tuned"), tuned, settings.model_dump())
+            first = int((reference.time.size - 1) * settings.fraction)
+            count = reference.time.size - 1 - first
+            for each in ("kain_fritsch", name, "tuned"):
+                result = self._run(
+                    self._model(each, self.case), reference.at(first), count=count, throw=False,
+                    start=float(reference.time[first]),
+                )  # fmt: skip
+                self._write(result, f"held_out_{each}")
+            return {}
+
+        inputs = self._inputs(learned) | {"tuning": settings.model_dump()}
+        return self.workspace.stage("tuning", f"tuning {name} inside the column", inputs, work)
+
     def _inputs(self, learned: Stage) -> dict[str, Any]:
         case = self.settings.case
         return {
@@ -187,12 +217,18 @@ class _Experiment:
         return AtmosphericColumn.from_case(case).replace(convection=scheme)
 
     def _run(
-        self, model: AtmosphericColumn, state: Any, count: int | None = None, throw: bool = True
+        self,
+        model: AtmosphericColumn,
+        state: Any,
+        count: int | None = None,
+        throw: bool = True,
+        start: float = 0.0,
     ) -> xr.Dataset:
         save = self.settings.case.save_every
         duration = (self.steps if count is None else count) * save
         return model.run(
             state, duration, save_every=save, dt=self.settings.case.time_step, throw=throw,
+            start=start,
             attrs={"seed": self.settings.seed, "configuration": self.settings.model_dump_json()},
         )  # fmt: skip
 

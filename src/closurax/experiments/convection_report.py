@@ -42,7 +42,7 @@ def write_report(
     - `case`: with the run to compare with, if it has one; otherwise that is Kain-Fritsch.
     - `costs`: seconds of wall time of each run, compilation included.
     """
-    runs = {name: _open(workspace, name) for name in names}
+    runs = {name: open_run(workspace, name) for name in names}
     reference = reference_run(case, runs["kain_fritsch"])
     metrics = {name: _scores(run, reference) for name, run in runs.items()}
     for name, cost in costs.items():
@@ -53,6 +53,9 @@ def write_report(
     free = _free_runs(settings, workspace, learned)
     for name, values in free.items():
         metrics[f"free.{name}"] = values
+    held_out = _held_out(settings, workspace, learned, case)
+    for name, values in held_out.items():
+        metrics[f"held_out.{name}"] = values
     flat = {
         f"{name}.{key}": float(f"{value:.6g}")
         for name, values in metrics.items()
@@ -77,7 +80,7 @@ def write_report(
             ("without", f"{metrics['none']['temperature_rmse']:.2f} K", "no convection at all"),
         ],
         findings=findings,
-        sections=_sections(names, metrics, ensembles, free, figures),
+        sections=_sections(names, metrics, ensembles, free, held_out, figures),
         provenance=[
             ("closurax", version("closurax")),
             ("jax", f"{jax.__version__} on {jax.devices()[0].platform}"),
@@ -118,7 +121,8 @@ def reference_run(case: xr.Dataset, physical: xr.Dataset) -> xr.Dataset:
     )  # fmt: skip
 
 
-def _open(workspace: Workspace, name: str) -> xr.Dataset:
+def open_run(workspace: Workspace, name: str) -> xr.Dataset:
+    """A run that the experiment wrote, in memory."""
     path = workspace.path(f"runs/{name}.nc")
     return xr.load_dataset(path, engine="netcdf4", decode_times=False)
 
@@ -157,7 +161,7 @@ def _ensembles(
     suffix = "_guarded" if settings.ensemble.guarded else ""
     found = {}
     for name in ("kain_fritsch", *(f"{name}{suffix}" for name in learned)):
-        run = _open(workspace, f"ensemble_{name}")
+        run = open_run(workspace, f"ensemble_{name}")
         last = run["convective_precipitation"].values[:, -1]
         stopped = int(np.isfinite(run["blow_up_time"].values).sum())
         spread = run["air_temperature"].values[:, -1].std(axis=0)
@@ -181,7 +185,7 @@ def _free_runs(
         return {}
     found = {}
     for name in ("kain_fritsch", *learned):
-        run = _open(workspace, f"free_{name}")
+        run = open_run(workspace, f"free_{name}")
         mass = np.abs(np.gradient(run["air_pressure"].values[0]))
         temperature = np.average(run["air_temperature"].values, axis=1, weights=mass)
         water = run["precipitable_water"].values
@@ -193,6 +197,27 @@ def _free_runs(
             "rain": float(run["convective_precipitation"].values[-1]) / days,
         }
     return found
+
+
+def _held_out(
+    settings: Convection, workspace: Workspace, learned: list[str], case: xr.Dataset
+) -> dict[str, dict[str, float]]:
+    """Scores of the runs over the days that the tuning did not see."""
+    if not settings.tuning.epochs:
+        return {}
+    physical = open_run(workspace, "kain_fritsch")
+    names = ("kain_fritsch", learned[0], "tuned")
+    runs = {name: open_run(workspace, f"held_out_{name}") for name in names}
+    reference = reference_run(case, physical)
+    first = reference.sizes["time"] - runs["tuned"].sizes["time"]
+    reference = reference.isel(time=slice(first, None)).assign_coords(time=runs["tuned"]["time"])
+    start = reference["convective_precipitation"].isel(time=0)
+    reference = reference.assign(
+        convective_precipitation=reference["convective_precipitation"] - start
+    )
+    chosen = ("temperature_rmse", "vapour_rmse", "rain", "rain_bias")
+    scores = {name: _scores(run, reference) for name, run in runs.items()}
+    return {name: {key: values[key] for key in chosen} for name, values in scores.items()}
 
 
 def _findings(
@@ -222,6 +247,14 @@ def _findings(
                 f"{values['unstable']:.0f} of {values['members']:.0f} perturbed members became "
                 f"unstable ({name.removeprefix('ensemble.').replace('_', ' ')}); the guard fell "
                 f"back in {values['fallback_fraction']:.1%} of the time."
+            )
+        if name == "held_out.tuned":
+            before = metrics[f"held_out.{learned[0]}"]
+            lines.append(
+                f"Tuned inside the column, on days that the tuning did not see, "
+                f"{report.look(learned[0]).label} goes from {before['temperature_rmse']:.3f} K "
+                f"and {1e3 * before['vapour_rmse']:.3f} g/kg to {values['temperature_rmse']:.3f} "
+                f"K and {1e3 * values['vapour_rmse']:.3f} g/kg."
             )
         if name.startswith("free."):
             lines.append(
@@ -304,7 +337,7 @@ def _apparent(run: xr.Dataset, without: xr.Dataset) -> tuple[np.ndarray, np.ndar
     return temperature / days, -latent / HEAT_CAPACITY * vapour / days
 
 
-def _sections(names, metrics, ensembles, free, figures):
+def _sections(names, metrics, ensembles, free, held_out, figures):
     columns = {
         "temperature_rmse": ("temperature\nrms, K", 1, ".4f"),
         "temperature_bias": ("bias, K", 1, "+.4f"),
@@ -343,6 +376,9 @@ def _sections(names, metrics, ensembles, free, figures):
     if free:
         caption = "Without relaxation, the forcing repeated; drifts are per day."
         sections.append(("Drift", "Nothing holds the column.", [_dict_table(free, caption)]))
+    if held_out:
+        caption = "Runs from the reference state over the days that the tuning did not see."
+        sections.append(("Tuned online", "A posteriori.", [_dict_table(held_out, caption)]))
     return sections
 
 

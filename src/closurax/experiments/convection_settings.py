@@ -54,6 +54,16 @@ class Guard(Section):
     envelope_columns: Annotated[int, Field(ge=100)]
 
 
+class Tuning(Section):
+    """Training inside the running column, on the first part of the run; 0 epochs for none."""
+
+    epochs: Annotated[int, Field(ge=0)]
+    fraction: Annotated[float, Field(gt=0, lt=1)]
+    window_hours: Positive
+    batch_size: Count
+    learning_rate: Positive
+
+
 class Surrogate(Section):
     """Learned schemes by name, as files that `closurax` wrote; none: train one here."""
 
@@ -70,11 +80,12 @@ class Convection(AbstractExperiment):
     guard: Guard
     ensemble: Ensemble
     free_run: FreeRun
+    tuning: Tuning
 
     def stages(self) -> int:
         learned = max(1, len(self.surrogate.files))
-        free = 1 if self.free_run.days else 0
-        return 5 + 2 * learned + free
+        optional = (self.free_run.days > 0) + (self.tuning.epochs > 0)
+        return 5 + 2 * learned + optional
 
     def run(self, workspace: "Workspace") -> dict[str, float]:
         from .convection import run
