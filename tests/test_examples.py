@@ -58,6 +58,18 @@ def test_couple_closure(tmp_path, monkeypatch, capsys):
     assert errors["learned"] < errors["no closure"]
 
 
+@pytest.mark.slow
+def test_couple_convection(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["couple_convection.py"])
+    runpy.run_path(str(ROOT / "examples" / "couple_convection.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    rain = {line.split("  ")[0]: float(line.split()[-12]) for line in lines}
+    assert list(rain) == ["no convection", "Kain-Fritsch", "learned"]
+    assert rain["no convection"] == 0
+    assert abs(rain["learned"] / rain["Kain-Fritsch"] - 1) < 0.5
+
+
 def test_every_example_is_short_and_run_by_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     for example in EXAMPLES:

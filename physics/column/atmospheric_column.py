@@ -260,7 +260,10 @@ class AtmosphericColumn(AbstractModel):
         }
         profile, scalar = jnp.zeros_like(temperature), jnp.zeros((), temperature.dtype)
         nothing = ColumnState(*(profile for _ in PROFILE_NAMES), *(scalar for _ in AMOUNT_NAMES))
-        return _summed(nothing, [returned, self.condensate(condensate, temperature)])
+        total = _summed(nothing, [returned, self.condensate(condensate, temperature)])
+        return total._replace(
+            convective_warming=total.temperature, convective_moistening=total.vapour
+        )
 
     def outputs(self, t, state: ColumnState, memory: PyTree, args) -> dict[str, Array]:
         air = self.air(t, state)
@@ -275,6 +278,8 @@ class AtmosphericColumn(AbstractModel):
             "snow_mixing_ratio": state.snow,
             "eastward_wind": state.eastward_wind,
             "northward_wind": state.northward_wind,
+            "convective_warming": state.convective_warming,
+            "convective_moistening": state.convective_moistening,
             "upward_air_velocity": self.vertical_motion.vertical_velocity(t, air),
             "precipitable_water": jnp.sum(air.mass * state.vapour),
             **{name: getattr(state, name) for name in AMOUNT_NAMES},

@@ -23,6 +23,12 @@ OUTPUT_VARIABLES = {
     "snow_mixing_ratio": OutputVariable(_LEVELS, "kg kg-1", "snow mixing ratio"),
     "eastward_wind": OutputVariable(_LEVELS, "m s-1", "eastward wind", "eastward_wind"),
     "northward_wind": OutputVariable(_LEVELS, "m s-1", "northward wind", "northward_wind"),
+    "convective_warming": OutputVariable(
+        _LEVELS, "K", "temperature change by convection since the start"
+    ),
+    "convective_moistening": OutputVariable(
+        _LEVELS, "kg kg-1", "vapour change by convection since the start"
+    ),
     "upward_air_velocity": OutputVariable(
         ("level_w",), "m s-1", "vertical velocity as convection sees it", "upward_air_velocity"
     ),
@@ -53,6 +59,13 @@ _RATES = {
     "grid_scale_precipitation_rate": (
         "grid_scale_precipitation", "kg m-2 s-1", "grid-scale precipitation rate",
         "stratiform_precipitation_flux",
+    ),
+    "convective_heating_rate": (
+        "convective_warming", "K s-1", "heating by convection",
+        "tendency_of_air_temperature_due_to_convection",
+    ),
+    "convective_moistening_rate": (
+        "convective_moistening", "kg kg-1 s-1", "moistening by convection", None,
     ),
     "call_fraction": ("call_time", "1", "fraction of steps in which convection was called", None),
     "fallback_fraction": ("fallback_time", "1", "fraction of time on a fallback", None),

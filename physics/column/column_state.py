@@ -21,6 +21,11 @@ class ColumnState(NamedTuple):
     eastward_wind: Float[Array, " level"]
     """In m s-1, as the next."""
     northward_wind: Float[Array, " level"]
+    convective_warming: Float[Array, " level"]
+    """By how much the convection has warmed the layers so far, in K, with the condensation and
+    evaporation of what it detrained."""
+    convective_moistening: Float[Array, " level"]
+    """Likewise, of the vapour, in kg kg-1."""
     convective_precipitation: Float[Array, ""]
     """Amount in kg m-2, as the next."""
     grid_scale_precipitation: Float[Array, ""]
@@ -30,8 +35,8 @@ class ColumnState(NamedTuple):
     """For how many seconds of the run a guard fell back on another scheme."""
 
 
-PROFILE_NAMES = ColumnState._fields[:8]
+PROFILE_NAMES = ColumnState._fields[:10]
 """The fields that are profiles."""
 
-AMOUNT_NAMES = ColumnState._fields[8:]
+AMOUNT_NAMES = ColumnState._fields[10:]
 """The fields that are scalars."""

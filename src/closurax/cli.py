@@ -56,11 +56,20 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("experiment", metavar="NAME")
     show.set_defaults(command=_show)
 
+    export = commands.add_parser("export", help="write a convection scheme as C and Fortran")
+    export.add_argument("scheme", metavar="SCHEME", help="a surrogate file")
+    export.add_argument("--out", metavar="DIR", required=True, help="folder for the files")
+    export.add_argument(
+        "--columns", metavar="FILE",
+        help="netCDF file of columns to check with (default: drawn around soundings that ship)",
+    )  # fmt: skip
+    export.set_defaults(command=_export)
+
     commands.add_parser("list", help="list the experiments").set_defaults(command=_list)
 
     doctor = commands.add_parser("doctor", help="check that the installation works")
     doctor.set_defaults(command=_doctor)
-    for command in (run, show, doctor):
+    for command in (run, show, export, doctor):
         # Suppressed, so that the command's default does not hide the one given before it.
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS
@@ -112,6 +121,21 @@ def _list(options: argparse.Namespace) -> int:
         about = tomllib.loads(shipped_text(name))
         minutes = f"{about['expected_minutes']:g} min"
         print(f"{name:20} {minutes:>8}  {about['description']}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from . import datasets, surrogates
+    from .surrogates.export import export_c
+
+    scheme = surrogates.load(options.scheme)
+    inputs = None
+    if options.columns:
+        with datasets.open_convection_columns(options.columns) as columns:
+            # Enough to find the reference columns in; a file may hold many more.
+            inputs = datasets.column_inputs(columns.isel(column=slice(0, 2048)))
+    export_c(scheme, options.out, inputs)
+    print(f"wrote {options.out}; README.txt says how to compile it")
     return 0
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from .column_network import ColumnPrediction
 
-_UNLIKELY = 0.1
+UNLIKELY = 0.1
 
 
 class Decision(NamedTuple):
@@ -66,7 +66,7 @@ def decide(prediction: ColumnPrediction) -> Decision:
     below_top = _probability_below(jax.nn.softmax(prediction.top_logits))
     # The lowest layer is below every cloud top, whatever the rounding of the sum.
     below_top = below_top.at[0].set(1.0).astype(dtype)
-    below_top = jnp.where(below_top >= _UNLIKELY, below_top, 0.0)
+    below_top = jnp.where(below_top >= UNLIKELY, below_top, 0.0)
     top = jnp.sum((below_top > 0).astype(dtype))
     base = (jnp.argmax(prediction.base_logits[:levels]) + 1).astype(dtype)
     return Decision(

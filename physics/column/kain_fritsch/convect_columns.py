@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import jax.tree_util as jtu
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .multi_scale_kain_fritsch import MultiScaleKainFritsch, no_convection
 from .source_search import Choice, Search, Sources, begin, is_open, try_next
@@ -24,16 +24,26 @@ def convect_columns(
     Under `vmap` every column waits for the one with the most source layers to try, also if
     nothing is set off in it. Here the columns that still have something to do are gathered,
     `chunk` at a time. It has no reverse-mode derivatives.
+
+    **Arguments:**
+
+    - `inputs`: what `scheme.reads` names, `(column, level)` or `(column,)`.
+    - `chunk`: how many columns go together; more waits for the slowest one, less has more
+        overhead.
+
+    **Returns:** what `scheme.returns` names, likewise.
     """
     inputs = dict(inputs)
+    chunk = min(chunk, inputs["air_pressure"].shape[0])
     sources = lax.map(scheme.sources, inputs, batch_size=chunk)
     search = jax.vmap(begin)(sources)
 
-    def any_open(search: Search):
-        return jnp.any(is_open(search))
+    def any_open(search: Search) -> Bool[Array, ""]:
+        return jnp.any(jax.vmap(is_open)(search))
 
     def try_all(search: Search) -> Search:
-        return _update(try_next, is_open(search).astype(jnp.int32), search, sources, chunk)
+        waits = jax.vmap(is_open)(search)
+        return _update(try_next, waits.astype(jnp.int32), search, sources, chunk)
 
     choice = lax.while_loop(any_open, try_all, search).choice
 
@@ -56,8 +66,10 @@ def _update(
     Columns of the same rank go together, because a loop inside `function` lasts as long as that
     of the slowest column in the chunk.
     """
-    count = rank.size
+    count, positive = rank.size, jnp.sum(rank > 0)
     order = jnp.argsort(jnp.where(rank > 0, rank, jnp.iinfo(rank.dtype).max))
+    # The last chunk is filled up with columns that do not exist.
+    order = jnp.where(jnp.arange(count) < positive, order, count)
     order = jnp.concatenate([order, jnp.full(-count % chunk, count, order.dtype)])
 
     def step(index, values):
@@ -68,5 +80,5 @@ def _update(
             lambda old, new: old.at[columns].set(new.astype(old.dtype), mode="drop"), values, new
         )
 
-    chunks = (jnp.sum(rank > 0) + chunk - 1) // chunk
+    chunks = (positive + chunk - 1) // chunk
     return lax.fori_loop(0, chunks, step, values)

@@ -150,7 +150,10 @@ def _cooling_by_melting(
 
 
 def _unsaturated(
-    env: Environment, theta_e: Float[Array, ""], mixing_ratio: Float[Array, ""], base
+    env: Environment,
+    theta_e: Float[Array, ""],
+    mixing_ratio: Float[Array, ""],
+    base: Int[Array, ""],
 ) -> tuple[Float[Array, " level"], Float[Array, " level"]]:
     """Temperature and mixing ratio where the relative humidity falls by 20 % a kilometre."""
     temperature, saturation = saturated(env.nodes, jnp.broadcast_to(theta_e, env.pressure.shape))
@@ -170,7 +173,11 @@ def _unsaturated(
     return jnp.where(dries, warmed, temperature), jnp.where(dries, vapour, saturation)
 
 
-def _mixing_ratio_at(pressure, temperature, humidity):
+def _mixing_ratio_at(
+    pressure: Float[Array, " level"],
+    temperature: Float[Array, " level"],
+    humidity: Float[Array, " level"],
+) -> Float[Array, " level"]:
     vapour_pressure = humidity * saturation_vapour_pressure(temperature)
     return VAPOUR_RATIO * vapour_pressure / (pressure - vapour_pressure)
 

@@ -43,10 +43,11 @@ def _scan(is_open, body, bound: int, state: Any, args: Any) -> Any:
         return jtu.tree_map(lambda a, b: jnp.where(goes_on, a, b), body(state, args), state)
 
     state, _ = lax.scan(lambda state, _: (step(state, args), None), state, None, length=bound)
-    unfinished = is_open(state, args)
+    # A factor, because it makes the derivatives NaN too.
+    factor = jnp.where(is_open(state, args), jnp.nan, 1.0)
 
-    def poison(leaf):
-        inexact = jnp.issubdtype(leaf.dtype, jnp.inexact)
-        return jnp.where(unfinished, jnp.nan, leaf) if inexact else leaf
+    def poison(leaf: Array) -> Array:
+        is_differentiable = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return leaf * factor.astype(leaf.dtype) if is_differentiable else leaf
 
     return jtu.tree_map(poison, state)

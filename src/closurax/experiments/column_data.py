@@ -8,6 +8,7 @@ import xarray as xr
 
 from closurax import datasets
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
+from closurax.physics.errors import ExperimentError
 
 from .convection_columns_settings import ColumnData
 
@@ -46,12 +47,16 @@ class ColumnParts:
 
     @cached_property
     def training(self) -> Columns:
-        drawn = self._drawn(0, self.settings.training_columns)
-        if not self.settings.columns:
-            return drawn
-        own = self._of_file(0)
-        own = own.select(np.flatnonzero(~self.is_left_out(own)))
-        return _joined([drawn, *[own] * _FILE_COPIES])
+        settings = self.settings
+        focused = round(settings.focus_share * settings.training_columns) if settings.focus else 0
+        parts = [self._drawn(0, settings.training_columns - focused)]
+        if focused:
+            parts.append(self._drawn_in_focus(focused))
+        if settings.columns:
+            own = self._of_file(0)
+            own = own.select(np.flatnonzero(~self.is_left_out(own)))
+            parts += [own] * _FILE_COPIES
+        return _joined(parts)
 
     @cached_property
     def validation(self) -> Columns:
@@ -105,8 +110,27 @@ class ColumnParts:
 
     def _drawn(self, part: int, count: int) -> Columns:
         recipe = datasets.ColumnRecipe(left_out=self._gap if part == 0 else (0.0, 0.0))
-        seed = 3 * self.seed + part
-        inputs = datasets.draw_columns(self._soundings[part], recipe, count, seed)
+        return self._labelled(self._soundings[part], recipe, count, 3 * self.seed + part)
+
+    def _drawn_in_focus(self, count: int) -> Columns:
+        """Columns around the training soundings whose names start with the focus."""
+        soundings, start = self._soundings[0], self.settings.focus
+        names = soundings["name"].values.astype(str)
+        chosen = np.flatnonzero(np.char.startswith(names, start))
+        if not chosen.size:
+            raise ExperimentError(
+                f"data.focus = {start!r} is the start of no sounding's name; there are "
+                f"{sorted({name.split('/')[0] for name in names})}."
+            )
+        low, high = self.settings.focus_spacing
+        recipe = datasets.ColumnRecipe(spacing=(low, high))
+        # A seed of its own, so that the other columns stay what they are.
+        return self._labelled(soundings.isel(sounding=chosen), recipe, count, 10_007 + self.seed)
+
+    def _labelled(
+        self, soundings: xr.Dataset, recipe: datasets.ColumnRecipe, count: int, seed: int
+    ) -> Columns:
+        inputs = datasets.draw_columns(soundings, recipe, count, seed)
         labels: Any = datasets.label_columns(self._scheme, inputs)
         return Columns(inputs, {name: np.asarray(values) for name, values in labels.items()})
 

@@ -24,6 +24,9 @@ class ColumnData(Section):
     validation_fraction: Fraction
     test_fraction: Fraction
     left_out_spacing: NotNegative
+    focus: str
+    focus_share: Annotated[float, Field(ge=0, le=1)]
+    focus_spacing: Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
     def _something_is_left_for_training(self) -> Self:

@@ -316,7 +316,7 @@ def test_trajectory_equals_the_run():
     np.testing.assert_allclose(second.temperature[-1], states.temperature[-1], rtol=1e-6)
 
 
-@pytest.mark.parametrize("persistent", [True, False])
+@pytest.mark.parametrize("persistent", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_gradient_of_the_rain(x64, persistent):
     """Of the rain of two hours with respect to a parameter of the scheme."""
     state = COLUMN.case_state(CASE)

@@ -5,8 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from closurax.physics.column.kain_fritsch.momentum_transport import _ZEROS, _solve
 from closurax.physics.column.kain_fritsch.plume_physics import (

@@ -59,9 +59,8 @@ def test_it_follows_the_rules_of_wrf(time_step):
 
         return jax.lax.scan(step, start, velocity)[1]
 
-    result, mean = run(jnp.asarray(velocity))
+    result, mean = jax.tree_util.tree_map(np.asarray, run(jnp.asarray(velocity)))
 
-    scheme = Ascending()
     calls = max(1, round(300.0 / time_step))
     average = np.zeros(LEVELS)
     left = 0.0
@@ -74,10 +73,9 @@ def test_it_follows_the_rules_of_wrf(time_step):
         calls_scheme = left < 0.5 * time_step
         assert result["scheme_called"][i] == calls_scheme
         if calls_scheme:
-            inputs = {"mean_vertical_velocity": mean[i], "time_step": jnp.float32(time_step)}
-            fresh = scheme.tendencies(inputs)
-            left = float(fresh["convective_lifetime"])
-            held = np.asarray(fresh["vapour_tendency"])
+            ascent = mean[i].max()
+            left = time_step * np.round(3 + 20 * min(ascent, 0.5)) if ascent > 0.1 else 0.0
+            held = mean[i] * 1e-4 if ascent > 0.1 else np.zeros(LEVELS)
             called += 1
         np.testing.assert_allclose(result["vapour_tendency"][i], held, rtol=1e-6, atol=1e-12)
         calm += left == 0

@@ -28,6 +28,8 @@ from closurax.physics.column import (
     constant,
 )
 from closurax.physics.column.air import make_air
+from closurax.physics.column.column_state import AMOUNT_NAMES
+from closurax.physics.column.column_state import AMOUNT_NAMES, PROFILE_NAMES
 from closurax.physics.errors import DataError
 
 COUNT = 20
@@ -43,10 +45,12 @@ def saturation(pressure, temperature):
 def make_state(humidity=0.7, **changes):
     temperature = 300.0 * (PRESSURE / 1e5) ** 0.2
     vapour = humidity * saturation(PRESSURE, temperature)
-    profiles = dict.fromkeys(("cloud_water", "cloud_ice", "rain_water", "snow"), np.zeros(COUNT))
+    profiles = dict.fromkeys(PROFILE_NAMES, np.zeros(COUNT))
     profiles |= {"temperature": temperature, "vapour": vapour}
     profiles |= {"eastward_wind": np.linspace(3, 20, COUNT), "northward_wind": np.full(COUNT, 2.0)}
-    amounts = dict.fromkeys(ColumnState._fields[8:], 0.0)
+    changes_by_convection = ("convective_warming", "convective_moistening")
+    profiles |= dict.fromkeys(changes_by_convection, np.zeros(COUNT))
+    amounts = dict.fromkeys(AMOUNT_NAMES, 0.0)
     return ColumnState(**{k: jnp.asarray(v) for k, v in (profiles | amounts | changes).items()})
 
 
