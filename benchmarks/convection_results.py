@@ -1,8 +1,9 @@
 """The results for convection, from finished runs of the experiments on columns and in the column:
 
 closurax run benchmarks/convection_columns.toml --set data.columns=FILE --out runs/columns
+closurax run benchmarks/convection_focus.toml --set data.columns=FILE --out runs/focus
 closurax run benchmarks/convection.toml --set case.file=CASE --set data.columns=FILE \
-    --set surrogate.files.dense=runs/columns/schemes/dense.eqx --out runs/convection
+    --out runs/convection
 python benchmarks/convection_results.py runs/columns runs/convection
 """
 
@@ -17,7 +18,11 @@ from closurax.report import look
 
 FIGURES = {
     "columns": {"levels": "convection-levels.png"},
-    "convection": {"rain": "convection-rain.png", "profiles": "convection-profiles.png"},
+    "convection": {
+        "rain": "convection-rain.png",
+        "profiles": "convection-profiles.png",
+        "heating": "convection-heating.png",
+    },
 }
 OFFLINE = {
     "r2_potential_temperature_tendency": ("R² heating", 1, ".3f"),
@@ -53,7 +58,7 @@ def read_metrics(run: Path) -> dict[str, dict[str, float]]:
 
 def label(name: str) -> str:
     plain = name.removesuffix("_guarded")
-    text = "No convection" if plain == "none" else look(plain).label
+    text = look("no_convection" if plain == "none" else plain).label
     return f"{text}, guarded" if name.endswith("_guarded") else text
 
 

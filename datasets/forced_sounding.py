@@ -48,7 +48,7 @@ def forced_sounding_case(
     heating = np.where(layers > 2e4, -cooling / _DAY, 0.0)
     profile, series = ("time", "level"), ("time",)
     names = ("air_temperature", "vapour_mixing_ratio", "eastward_wind", "northward_wind")
-    targets = {
+    targets: dict = {
         f"target_{name}": (profile, np.tile(case[f"initial_{name}"].values, (time.size, 1)))
         for name in names
     }
@@ -59,19 +59,26 @@ def forced_sounding_case(
         "boundary_layer_height": 600.0,
         "stability_parameter": -0.1,
     }
-    case = case.drop_vars("time").assign(
-        pressure_velocity=(("time", "level_w"), -ascent * pulse[:, None] * np.sin(np.pi * depth)),
-        radiative_heating=(profile, np.tile(heating, (time.size, 1))),
-        temperature_relaxation_time=("level", scales),
-        vapour_relaxation_time=("level", scales),
-        gust=(series, _gusts(time.size, time_step, seed)),
-        gust_speed=((), 0.08),
-        gust_depth=((), 14000.0),
-        grid_spacing=((), grid_spacing),
-        time_step=((), time_step),
-        **targets,
-        **{name: (series, np.full(time.size, value)) for name, value in surface.items()},
+    case = (
+        case.drop_vars("time")
+        .assign(
+            pressure_velocity=(
+                ("time", "level_w"),
+                -ascent * pulse[:, None] * np.sin(np.pi * depth),
+            ),
+            radiative_heating=(profile, np.tile(heating, (time.size, 1))),
+            temperature_relaxation_time=("level", scales),
+            vapour_relaxation_time=("level", scales),
+            gust=(series, _gusts(time.size, time_step, seed)),
+            gust_speed=((), 0.08),
+            gust_depth=((), 14000.0),
+            grid_spacing=((), grid_spacing),
+            time_step=((), time_step),
+        )
+        .assign(targets)
     )
+    fluxes: dict = {name: (series, np.full(time.size, value)) for name, value in surface.items()}
+    case = case.assign(fluxes)
     attrs = {str(name): str(value) for name, value in case.attrs.items()}
     return label(case.assign_coords(time=("time", time)), attrs)
 

@@ -34,8 +34,7 @@ class PressureNodes(NamedTuple):
 
 def pressure_nodes(pressure: Float[Array, "*shape"]) -> PressureNodes:
     """The place in the table of pressures in Pa, clipped to 50 to 1100 hPa."""
-    _, lowest = _tables()
-    lowest = jnp.asarray(lowest, pressure.dtype)
+    lowest = jnp.asarray(_tables()[1], pressure.dtype)
     position = (pressure - _TOP_PRESSURE) * float(_PER_PASCAL)
     row = jnp.clip(position.astype(jnp.int32), 0, _PRESSURES - 2)
     fraction = position - row.astype(pressure.dtype)

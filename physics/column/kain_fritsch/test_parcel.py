@@ -36,11 +36,8 @@ class Rise(NamedTuple):
     """Its available energy in J kg-1."""
 
 
-class TestParcel(NamedTuple):
+class RaisedParcel(NamedTuple):
     """The test parcel that stands for the cloud, and what the other ones did."""
-
-    # pytest would collect a class of this name.
-    __test__ = False
 
     source: SourceLayer
     parcel: LiftedParcel
@@ -87,7 +84,7 @@ def raise_test_parcels(
     trigger: Trigger,
     factor: Float[Array, ""],
     bases: int,
-) -> TestParcel:
+) -> RaisedParcel:
     """Raises the air of the lowest `bases` source layers and chooses the one that makes the cloud.
 
     It is the lowest one whose cloud is deep, or else the one of the tallest cloud, or else the
@@ -115,7 +112,9 @@ def raise_test_parcels(
     exists = start.is_triggered
     profiles = tuple(_from_ground(jnp.where(exists, profile, 0.0)) for profile in profiles)
     depths = jnp.where(triggers.is_triggered, depths, 0.0)
-    return TestParcel(source, parcel, rise, start.velocity, *profiles, base, depths, forms, is_deep)
+    return RaisedParcel(
+        source, parcel, rise, start.velocity, *profiles, base, depths, forms, is_deep
+    )
 
 
 def _rise(env, saturation, source, parcel, velocity, factor):

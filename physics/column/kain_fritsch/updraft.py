@@ -241,7 +241,7 @@ def base_mass_flux(
     return density * _AREA_FRACTION * area
 
 
-def source_theta_e(source: SourceLayer) -> Scalar:
+def source_theta_e(source: SourceLayer) -> Float[Array, "*base"]:
     """The equivalent potential temperature of the mixed source layer in K."""
     return lifted_theta_e(source.pressure, source.temperature, source.mixing_ratio)
 

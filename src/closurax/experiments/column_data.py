@@ -24,7 +24,8 @@ class Columns(NamedTuple):
     targets: Arrays
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
+        """How many there are."""
         return len(self.inputs["air_pressure"])
 
     def select(self, chosen: np.ndarray) -> "Columns":
@@ -73,7 +74,7 @@ class ColumnParts:
     def envelope(self, count: int) -> Arrays:
         """The inputs of columns like those of the training, for an envelope."""
         if "training" in self.__dict__:
-            return self.training.select(np.arange(min(count, self.training.count))).inputs
+            return self.training.select(np.arange(min(count, self.training.size))).inputs
         recipe = datasets.ColumnRecipe()
         return datasets.draw_columns(self._soundings[0], recipe, count, 3 * self.seed)
 
@@ -130,7 +131,7 @@ class ColumnParts:
     def _labelled(
         self, soundings: xr.Dataset, recipe: datasets.ColumnRecipe, count: int, seed: int
     ) -> Columns:
-        inputs = datasets.draw_columns(soundings, recipe, count, seed)
+        inputs: Any = datasets.draw_columns(soundings, recipe, count, seed)
         labels: Any = datasets.label_columns(self._scheme, inputs)
         return Columns(inputs, {name: np.asarray(values) for name, values in labels.items()})
 

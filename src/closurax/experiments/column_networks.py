@@ -40,10 +40,10 @@ def train_network(
 ) -> Trained:
     """Trains the network called `name`; checkpoints and the history go into `out`."""
     rng = np.random.default_rng(seed)
-    if settings.columns < training.count:
-        training = training.select(np.sort(rng.permutation(training.count)[: settings.columns]))
+    if settings.columns < training.size:
+        training = training.select(np.sort(rng.permutation(training.size)[: settings.columns]))
     features_of = columns.ColumnFeatures if name.endswith("plain") else columns.ParcelFeatures
-    sample = training.select(np.arange(min(_SAMPLE, training.count)))
+    sample = training.select(np.arange(min(_SAMPLE, training.size)))
     features = features_of.fit(sample.inputs)
     train = columns.training_columns(features, *training)
     check = columns.training_columns(features, *validation)
@@ -84,12 +84,12 @@ def train_network(
 
 def fit_baseline(name: str, training: Columns, largest: int = 20_000) -> Any:
     """The baseline called `name`, fitted to at most `largest` columns."""
-    kinds = {
+    kinds: dict[str, Any] = {
         "class_mean": columns.ClassMeanConvection,
         "linear": columns.LinearConvection,
         "nearest": columns.NearestNeighbourConvection,
     }
-    part = training.select(np.arange(min(largest, training.count)))
+    part = training.select(np.arange(min(largest, training.size)))
     features = columns.ParcelFeatures.fit(part.inputs)
     return kinds[name].fit(features, part.inputs, part.targets)
 

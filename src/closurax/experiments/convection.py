@@ -73,8 +73,12 @@ class _Experiment:
 
     @property
     def names(self) -> list[str]:
-        guarded = [f"{name}_guarded" for name in self.learned_names]
-        return ["none", "kain_fritsch", *self.learned_names, *guarded]
+        return ["none", "kain_fritsch", *self.learned_names, f"{self.first}_guarded"]
+
+    @property
+    def first(self) -> str:
+        """The learned scheme that is guarded, perturbed, left running and tuned."""
+        return self.learned_names[0]
 
     @property
     def steps(self) -> int:
@@ -102,7 +106,7 @@ class _Experiment:
         }
 
         def work() -> dict[str, Any]:
-            schemes = {name: surrogates.load(path) for name, path in files.items()}
+            schemes: dict[str, Any] = {name: surrogates.load(path) for name, path in files.items()}
             if not files:
                 trained = train_network(
                     "dense",
@@ -117,8 +121,8 @@ class _Experiment:
             for name, scheme in schemes.items():
                 _check(name, scheme, self.case)
                 surrogates.save(self._file(name), scheme, inputs)
-                guarded = self._guarded(scheme)
-                surrogates.save(self._file(f"{name}_guarded"), guarded, inputs)
+            guarded = self._guarded(schemes[self.first])
+            surrogates.save(self._file(f"{self.first}_guarded"), guarded, inputs)
             return {}
 
         title = "reading the learned schemes" if files else "training a network on columns"
@@ -143,7 +147,7 @@ class _Experiment:
 
         def work() -> dict[str, Any]:
             suffix = "_guarded" if ensemble.guarded else ""
-            for name in ("kain_fritsch", *(f"{name}{suffix}" for name in self.learned_names)):
+            for name in ("kain_fritsch", f"{self.first}{suffix}"):
                 model = self._model(name, self.case)
                 result = self._run(model, self._perturbed(model), throw=False)
                 self._write(result, f"ensemble_{name}")
@@ -158,7 +162,7 @@ class _Experiment:
 
         def work() -> dict[str, Any]:
             case = _without_relaxation(_repeated(self.case, days * _DAY))
-            for name in ("kain_fritsch", *self.learned_names):
+            for name in ("kain_fritsch", self.first):
                 model = self._model(name, case)
                 save = self.settings.case.save_every
                 count = int(days * _DAY / save + 1e-9)
@@ -171,7 +175,7 @@ class _Experiment:
         return self.workspace.stage("free-run", title, inputs, work)
 
     def tune(self, learned: Stage) -> Stage:
-        settings, name = self.settings.tuning, self.learned_names[0]
+        settings, name = self.settings.tuning, self.first
 
         def work() -> dict[str, Any]:
             run = open_run(self.workspace, "kain_fritsch")

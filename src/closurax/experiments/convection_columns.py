@@ -68,7 +68,7 @@ class _Experiment:
         def work() -> dict[str, Any]:
             parts = self.parts
             named = {"training": parts.training, "validation": parts.validation, "test": parts.test}
-            counts: dict[str, Any] = {name: part.count for name, part in named.items()}
+            counts: dict[str, Any] = {name: part.size for name, part in named.items()}
             counts["test_left_out"] = int(parts.is_left_out(parts.test).sum())
             kinds = parts.test.targets["convection_class"]
             counts["test_classes"] = [float(np.mean(kinds == kind)) for kind in range(3)]
@@ -182,7 +182,7 @@ def _numbers(scores: Any) -> dict[str, float]:
 
 def _microseconds(scheme: AbstractConvection, columns: Columns) -> float:
     """The shortest of some timings of a batch, jitted, on all cores."""
-    count = min(_TIMED_COLUMNS, columns.count)
+    count = min(_TIMED_COLUMNS, columns.size)
     batch = {name: jnp.asarray(values[:count]) for name, values in columns.inputs.items()}
     called = eqx.filter_jit(lambda inputs: jax.vmap(scheme.tendencies)(inputs))
     jax.block_until_ready(called(batch))

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
@@ -130,11 +131,11 @@ def _recorded_changes(case: xr.Dataset, steps: np.ndarray) -> dict[str, Any]:
     """
     seconds = np.diff(case["time"].values, append=np.nan)
     seconds[-1] = seconds[0]
-    exner = exner_function(case["air_pressure"].values)
+    exner = np.asarray(exner_function(jnp.asarray(case["air_pressure"].values)))
     condensate = sum(
         case[f"recorded_{name}_tendency"].values for name in ("cloud_water", "cloud_ice")
     )
-    latent = latent_heat_of_vaporisation(case["reference_air_temperature"].values)
+    latent = latent_heat_of_vaporisation(jnp.asarray(case["reference_air_temperature"].values))
     heating = case["recorded_potential_temperature_tendency"].values * exner
     heating = heating - np.asarray(latent) / HEAT_CAPACITY * condensate
     moistening = case["recorded_vapour_tendency"].values + condensate
@@ -183,7 +184,7 @@ def _ensembles(
 ) -> dict[str, dict[str, float]]:
     suffix = "_guarded" if settings.ensemble.guarded else ""
     found = {}
-    for name in ("kain_fritsch", *(f"{name}{suffix}" for name in learned)):
+    for name in ("kain_fritsch", f"{learned[0]}{suffix}"):
         run = open_run(workspace, f"ensemble_{name}")
         last = run["convective_precipitation"].values[:, -1]
         stopped = int(np.isfinite(run["blow_up_time"].values).sum())
@@ -207,7 +208,7 @@ def _free_runs(
     if not settings.free_run.days:
         return {}
     found = {}
-    for name in ("kain_fritsch", *learned):
+    for name in ("kain_fritsch", learned[0]):
         run = open_run(workspace, f"free_{name}")
         mass = np.abs(np.gradient(run["air_pressure"].values[0]))
         temperature = np.average(run["air_temperature"].values, axis=1, weights=mass)
@@ -298,7 +299,8 @@ def _figures(
     with_file: bool,
 ) -> dict[str, report.Figure]:
     shown = {"recorded": reference} if with_file else {}
-    shown |= {name: runs[name] for name in ("none", "kain_fritsch", *learned)}
+    shown |= {"no_convection": runs["none"]}
+    shown |= {name: runs[name] for name in ("kain_fritsch", *learned)}
     pressure = runs["none"]["air_pressure"].values[0]
     differences: dict[str, dict[str, np.ndarray]] = {
         "temperature\nbias (K)": {},
@@ -320,7 +322,7 @@ def _figures(
         "apparent moisture sink of\nconvection (K d$^{-1}$)": {},
     }
     for name, run in shown.items():
-        if "convective_warming" in run and name != "none":
+        if "convective_warming" in run and name != "no_convection":
             panels = list(heating.values())
             panels[0][name], panels[1][name] = _apparent(run)
     drawn = {
@@ -354,7 +356,8 @@ def _figures(
 def _apparent(run: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The mean heating and drying by convection in K per day: Yanai et al. 1973."""
     days = (run["time"].values[-1] - run["time"].values[0]) / _DAY
-    latent = np.asarray(latent_heat_of_vaporisation(run["air_temperature"].values.mean(0)))
+    mean = jnp.asarray(run["air_temperature"].values.mean(0))
+    latent = np.asarray(latent_heat_of_vaporisation(mean))
     drying = -latent / HEAT_CAPACITY * run["convective_moistening"].values[-1]
     return run["convective_warming"].values[-1] / days, drying / days
 
@@ -416,5 +419,5 @@ def _dict_table(values: Mapping[str, Mapping[str, float]], caption: str) -> repo
 
 def _label(name: str) -> str:
     plain = name.removesuffix("_guarded")
-    label = "No convection" if name == "none" else report.look(plain).label
+    label = report.look("no_convection" if name == "none" else plain).label
     return f"{label}, guarded" if name.endswith("_guarded") else label

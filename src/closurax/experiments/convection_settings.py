@@ -65,7 +65,9 @@ class Tuning(Section):
 
 
 class Surrogate(Section):
-    """Learned schemes by name, as files that `closurax` wrote; none: train one here."""
+    """Learned schemes by name, as files that `closurax` wrote; none: train one here.
+
+    The first one is also guarded, perturbed, left running without relaxation and tuned."""
 
     files: dict[str, str]
 
@@ -85,7 +87,7 @@ class Convection(AbstractExperiment):
     def stages(self) -> int:
         learned = max(1, len(self.surrogate.files))
         optional = (self.free_run.days > 0) + (self.tuning.epochs > 0)
-        return 5 + 2 * learned + optional
+        return 6 + learned + optional
 
     def run(self, workspace: "Workspace") -> dict[str, float]:
         from .convection import run

@@ -14,7 +14,9 @@ def storms(columns=1, levels=40, seed=0, stretching=1.5):
     stable = 343 * np.exp(9.81 * np.maximum(z - 12e3, 0) / (1004.5 * 213))
     theta = np.where(z <= 12e3, 300 + 43 * below, stable)
     warming = rng.normal(size=(columns, 1)) * np.exp(-(z / 2e3))
-    theta = theta + warming + 0.3 * rng.normal(size=(columns, levels)).cumsum(1) / levels**0.5
+    # A warm layer, strong enough in some columns to keep their clouds shallow.
+    lid = np.maximum(rng.uniform(-8, 8, (columns, 1)), 0) * np.exp(-(((z - 3500) / 900) ** 2))
+    theta = theta + warming + lid + 0.3 * rng.normal(size=(columns, levels)).cumsum(1) / levels**0.5
     depth = np.concatenate([z[:1], np.diff(z)])
     exner = 1 - np.cumsum(9.81 * depth / (1004.5 * theta), axis=1)
     pressure = 1e5 * exner ** (1004.5 / 287)

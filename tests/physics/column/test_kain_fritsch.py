@@ -123,7 +123,7 @@ def test_water_and_momentum_close(make_storms):
     for kind in (0, 1, 2):
         assert (result["convection_class"] == kind).sum() > 5
     for left, moved in residuals(columns, result):
-        assert np.all(np.abs(left) <= 3e-5 * moved)
+        assert np.all(np.abs(left) <= 1e-5 * moved)
 
 
 def test_water_and_momentum_close_to_rounding_in_double_precision(make_storms, x64):
@@ -162,7 +162,7 @@ def dry(columns):
 
 
 def supersaturated(columns):
-    columns["vapour_mixing_ratio"] = 1.5 * columns["vapour_mixing_ratio"] + 2e-3
+    columns["vapour_mixing_ratio"][:, 5:12] *= 1.6
 
 
 def still(columns):
@@ -195,8 +195,7 @@ def test_it_stays_finite_in_odd_columns(make_storms, change):
         assert np.all(np.isfinite(value)), name
     assert set(np.unique(result["convection_class"])) <= {0.0, 1.0, 2.0}
     water, moved = next(residuals(columns, result))
-    # Air is capped at saturation for the convection, not by it.
-    assert np.all(np.abs(water) <= 1e-4 * moved + 1e-12)
+    assert np.all(np.abs(water) <= 1e-5 * moved)
 
 
 @pytest.mark.slow
@@ -208,7 +207,7 @@ def test_it_runs_on_other_levels(make_storms, levels, stretching):
     for name, value in result.items():
         assert np.all(np.isfinite(value)), name
     for left, moved in residuals(columns, result):
-        assert np.all(np.abs(left) <= 3e-5 * moved)
+        assert np.all(np.abs(left) <= 1e-5 * moved)
 
 
 def test_compacted_columns_are_those_of_vmap(make_storms):

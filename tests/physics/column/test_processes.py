@@ -28,7 +28,6 @@ from closurax.physics.column import (
     constant,
 )
 from closurax.physics.column.air import make_air
-from closurax.physics.column.column_state import AMOUNT_NAMES
 from closurax.physics.column.column_state import AMOUNT_NAMES, PROFILE_NAMES
 from closurax.physics.errors import DataError
 
@@ -48,8 +47,6 @@ def make_state(humidity=0.7, **changes):
     profiles = dict.fromkeys(PROFILE_NAMES, np.zeros(COUNT))
     profiles |= {"temperature": temperature, "vapour": vapour}
     profiles |= {"eastward_wind": np.linspace(3, 20, COUNT), "northward_wind": np.full(COUNT, 2.0)}
-    changes_by_convection = ("convective_warming", "convective_moistening")
-    profiles |= dict.fromkeys(changes_by_convection, np.zeros(COUNT))
     amounts = dict.fromkeys(AMOUNT_NAMES, 0.0)
     return ColumnState(**{k: jnp.asarray(v) for k, v in (profiles | amounts | changes).items()})
 

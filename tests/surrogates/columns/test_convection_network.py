@@ -26,6 +26,7 @@ from closurax.surrogates.columns import (
     LevelConvolution,
     LevelwiseNetwork,
     LossWeights,
+    OnlyBelowTop,
     TendencyScaling,
     convection_loss,
     convection_outputs,
