@@ -58,7 +58,8 @@ def profiles_figure(
     - `profiles`: by title with units, then by scheme, `(level,)`.
     - `pressure`: of the levels in Pa.
     """
-    figure, axes = new_figure(3.3 * len(profiles), 4.8, 1, len(profiles), sharey=True)
+    width = max(9.0, 3.3 * len(profiles))
+    figure, axes = new_figure(width, 4.8, 1, len(profiles), sharey=True)
     for axis, (title, by_scheme) in zip(axes[0], profiles.items(), strict=True):
         for name, values in by_scheme.items():
             axis.plot(values, pressure / 100, **line(name))
