@@ -39,8 +39,7 @@ def columns_of(path):
 
 def compiled(scheme, inputs, folder):
     export_c(scheme, folder, {name: values[:512] for name, values in inputs.items()})
-    wide = "avx512f" in Path("/proc/cpuinfo").read_text()
-    flags = [*COMPILER_FLAGS.split(), *(["-mprefer-vector-width=512"] if wide else [])]
+    flags = COMPILER_FLAGS.split()
     subprocess.run(
         ["gcc", *flags, "-shared", "-fPIC", "-o", "scheme.so", "closurax_convection.c", "-lm"],
         cwd=folder,
@@ -58,7 +57,7 @@ def time_of_c(scheme, library, inputs, batch):
     levels = inputs["air_pressure"].shape[1]
     fields = [np.zeros((batch, levels), np.float32) for _ in range(8)]
     outputs = pointers(fields + (scalars := [np.zeros(batch, np.float32) for _ in range(5)]))
-    batches, with_convection = [], 0
+    batches = []
     order = [quantity.name for quantity in scheme.reads]
     for start in range(0, COLUMNS - batch + 1, batch):
         part = [np.ascontiguousarray(inputs[name][start : start + batch]) for name in order]

@@ -181,14 +181,15 @@ def _drawn(recipe, soundings, keys):
 
 def label_columns(
     scheme: AbstractConvection,
-    inputs: Mapping[str, Float[Array, "column ..."]],
+    inputs: Mapping[str, Float[Array | np.ndarray, "column ..."]],
     *,
     batch_size: int = 2048,
 ) -> dict[str, Float[Array, "column ..."]]:
     """What a convection scheme does in every column, `batch_size` columns at a time."""
+    columns = {name: jnp.asarray(values) for name, values in inputs.items()}
     if isinstance(scheme, MultiScaleKainFritsch):
-        return convect_columns(scheme, inputs, chunk=batch_size)
-    return _labelled(scheme, dict(inputs), batch_size)
+        return convect_columns(scheme, columns, chunk=batch_size)
+    return _labelled(scheme, columns, batch_size)
 
 
 @eqx.filter_jit

@@ -1,6 +1,7 @@
 """The page: self-contained, escaped, and with every part that it was given."""
 
 import numpy as np
+import pytest
 import xarray as xr
 
 from closurax import report
@@ -105,8 +106,9 @@ def test_figures_survive_closures_that_blew_up():
     assert "blew up" in [text.get_text() for axis in snapshots.axes for text in axis.texts]
 
 
-def test_every_closure_has_its_own_look():
-    looks = [report.look(name) for name in report.palette.LOOKS]
+@pytest.mark.parametrize("names", [report.palette.LOOKS, report.palette.CONVECTION_LOOKS])
+def test_every_scheme_has_its_own_look(names):
+    looks = [report.look(name) for name in names]
     assert len({look.colour for look in looks}) == len(looks)
     assert len({look.label for look in looks}) == len(looks)
     assert report.look("my_own").label == "my own"

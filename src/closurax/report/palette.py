@@ -28,6 +28,10 @@ LOOKS = {
     "jansen_held": Look("Jansen-Held backscatter", "#cc79a7"),
     "gradient_2": Look("Gradient model GM2", "#8a7a00", ":", 1.8),
     "gradient_4": Look("Gradient model GM4", "#e69f00"),
+}
+
+# A figure shows closures or convection schemes, so the colours may be the same.
+CONVECTION_LOOKS = {
     "no_convection": Look("No convection", "#8c8c8c", "--", 1.8),
     "kain_fritsch": Look("Kain-Fritsch", "#0072b2", "-", 2.2, 3.0),
     "recorded": Look("Reference run", "#000000", "-", 2.2, 3.0),
@@ -38,9 +42,8 @@ LOOKS = {
     "convolution": Look("Convolution", "#cc79a7"),
     "level_mixing": Look("Level mixing", "#e69f00", "-."),
     "bilstm_plain": Look("Bi-LSTM, no parcels", "#00593f", "--"),
-    "class_mean": Look("Mean of the class", "#8c8c8c", ":"),
+    "class_mean": Look("Mean of the class", "#b0b0b0", ":"),
     "nearest": Look("Nearest neighbours", "#8a7a00", ":", 1.8),
-    "guarded": Look("Learned, guarded", "#882255", "--", 2.2, 3.5),
     "tuned": Look("Learned, tuned online", "#5b4b8a", "-.", 2.2, 3.5),
 }
 
@@ -69,7 +72,8 @@ STYLE: Any = {
 
 def look(name: str) -> Look:
     """The look of a closure; an unknown one gets a neutral look and its own name."""
-    return LOOKS.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
+    known = {**LOOKS, **CONVECTION_LOOKS}
+    return known.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
 
 
 def styled():
