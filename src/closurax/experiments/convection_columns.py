@@ -97,8 +97,8 @@ class _Experiment:
             )
             surrogates.save(scheme_file(self.workspace, name), trained.scheme, inputs)
             return {
-                "parameters": trained.parameters,
-                "epochs": trained.epochs,
+                "parameters": float(trained.parameters),
+                "epochs": float(trained.epochs),
                 "validation_loss": trained.validation_loss,
                 "seconds": trained.seconds,
             }
