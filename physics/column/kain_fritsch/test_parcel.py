@@ -110,10 +110,22 @@ def raise_test_parcels(
     source, parcel, start = jtu.tree_map(lambda of_all: of_all[base], lowest)
     rise, profiles = _rise(env, saturation, source, parcel, start.velocity, factor)
     exists = start.is_triggered
-    profiles = tuple(_from_ground(jnp.where(exists, profile, 0.0)) for profile in profiles)
-    depths = jnp.where(triggers.is_triggered, depths, 0.0)
+    buoyancy, speed, condensate, fallout = (
+        _from_ground(jnp.where(exists, profile, 0.0)) for profile in profiles
+    )
     return RaisedParcel(
-        source, parcel, rise, start.velocity, *profiles, base, depths, forms, is_deep
+        source=source,
+        parcel=parcel,
+        rise=rise,
+        velocity_at_base=start.velocity,
+        buoyancy=buoyancy,
+        velocity=speed,
+        condensate=condensate,
+        fallout=fallout,
+        base=base,
+        depths=jnp.where(triggers.is_triggered, depths, 0.0),
+        forms=forms,
+        is_deep=is_deep,
     )
 
 
