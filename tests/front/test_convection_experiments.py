@@ -28,6 +28,7 @@ COLUMN = {
     "data.test_columns": 300,
     "guard.envelope_columns": 500,
     "ensemble.members": 2,
+    "ensemble.guarded": False,
     "free_run.days": 0.125,
     "tuning.epochs": 1,
     "tuning.window_hours": 1 / 3,
@@ -74,7 +75,7 @@ def test_a_network_runs_in_the_column(trained, tmp_path, outside_references):
     assert metrics["kain_fritsch.temperature_rmse"] == 0
     for name in ("none", "mine", "mine_guarded", "held_out.tuned", "free.mine"):
         assert f"{name}.rain" in metrics
-    assert metrics["ensemble.mine_guarded.unstable"] == 0
+    assert metrics["ensemble.mine.unstable"] == 0
     with xr.open_dataset(tmp_path / "run" / "runs" / "mine.nc", decode_times=False) as run:
         assert run["air_temperature"].attrs["standard_name"] == "air_temperature"
         assert run.sizes["time"] == 10 and "configuration" in run.attrs

@@ -315,4 +315,4 @@ def _check(name: str, scheme: Any, case: xr.Dataset) -> None:
 def _identity(path: str) -> Mapping[str, float]:
     if not path or not os.path.isfile(path):
         return {}
-    return {"size": os.path.getsize(path), "modified": os.path.getmtime(path)}
+    return {"size": float(os.path.getsize(path)), "modified": os.path.getmtime(path)}
