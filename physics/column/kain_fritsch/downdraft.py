@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ..conservation import LATENT_HEAT_OF_FUSION
 from ..thermodynamics import (
     FREEZING_POINT,
     GAS_CONSTANT,
@@ -21,14 +22,12 @@ from .environment import Environment
 from .plume_physics import saturation_slope
 from .saturation_table import PressureNodes, saturated
 from .source_layer import LiftedParcel, SourceLayer
-from .updraft import Ascent, Updraft
+from .updraft import AREA_FRACTION, Ascent, Updraft
 
-_HEAT_OF_FUSION = 3.339e5
 _START_ABOVE_SOURCE = 1.5e4
 _LEAST_DEPTH = 5e3
 _DRYING_PER_METRE = 0.2e-3
 _LEAST_EVAPORATION = 1.0
-_AREA_FRACTION = 0.01
 
 
 class Downdraft(NamedTuple):
@@ -76,7 +75,7 @@ def descend(
 
     coldest, saturation = saturated(_nodes_at(env, start), env.theta_e[start])
     density = env.pressure[start] / (GAS_CONSTANT * virtual_temperature(coldest, saturation))
-    guess = -(1 - efficiency) * _AREA_FRACTION * area * density
+    guess = -(1 - efficiency) * AREA_FRACTION * area * density
     entrainment = jnp.where(fed, guess * env.pressure_thickness / env.pressure_thickness[start], 0)
     flux_at_base = jnp.sum(entrainment)
 
@@ -146,7 +145,7 @@ def _cooling_by_melting(
     flux = updraft.mass_flux[parcel.level]
     melts = (source.base < highest_warm) & (flux > 0)
     flux = jnp.where(melts, flux, 1.0)
-    return jnp.where(melts, _HEAT_OF_FUSION * ice / (HEAT_CAPACITY * flux), 0.0)
+    return jnp.where(melts, LATENT_HEAT_OF_FUSION * ice / (HEAT_CAPACITY * flux), 0.0)
 
 
 def _unsaturated(

@@ -34,7 +34,7 @@ Scalar = Float[Array, ""]
 
 _SLOWEST_SQUARED_VELOCITY = 1e-3
 _LEAST_MASS_FLUX = 10.0
-_AREA_FRACTION = 0.01
+AREA_FRACTION = 0.01
 _VIRTUAL_MASS = 1.5
 
 
@@ -238,7 +238,7 @@ def base_mass_flux(
     """The mass flux in kg s-1 of an updraft that covers 1 % of the area with 1 m s-1."""
     temperature = virtual_temperature(parcel.temperature, source.mixing_ratio)
     density = at_parcel(parcel, env.pressure) / (GAS_CONSTANT * temperature)
-    return density * _AREA_FRACTION * area
+    return density * AREA_FRACTION * area
 
 
 def source_theta_e(source: SourceLayer) -> Float[Array, "*base"]:

@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -26,6 +25,7 @@ from .column_data import ColumnParts
 from .column_networks import train_network
 from .convection_report import open_run, reference_run, write_report
 from .convection_settings import Convection
+from .file_identity import file_identity
 from .online_tuning import reference_states, tune
 
 _DAY = 86400.0
@@ -97,9 +97,9 @@ class _Experiment:
         settings = self.settings
         files = settings.surrogate.files
         inputs = {
-            "files": {name: [path, _identity(path)] for name, path in files.items()},
+            "files": {name: file_identity(path) for name, path in files.items()},
             "data": settings.data.model_dump(),
-            "columns": _identity(settings.data.columns),
+            "columns": file_identity(settings.data.columns),
             "network": settings.network.model_dump(),
             "guard": settings.guard.model_dump(),
             "seed": settings.seed,
@@ -206,7 +206,7 @@ class _Experiment:
         return {
             "learned": learned.fingerprint,
             "case": case.model_dump(),
-            "file": _identity(case.file),
+            "file": file_identity(case.file),
             "seed": self.settings.seed,
         }
 
@@ -310,9 +310,3 @@ def _check(name: str, scheme: Any, case: xr.Dataset) -> None:
             f"surrogate.files.{name} was trained on {scheme.features.levels} levels, but the case "
             f"has {levels}; train on columns with the levels of the case, or interpolate the case."
         )
-
-
-def _identity(path: str) -> Mapping[str, float]:
-    if not path or not os.path.isfile(path):
-        return {}
-    return {"size": float(os.path.getsize(path)), "modified": os.path.getmtime(path)}

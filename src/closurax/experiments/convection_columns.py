@@ -1,7 +1,6 @@
 """The experiment `convection-columns`: learned convection outside of any simulation."""
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from .column_data import ColumnParts, Columns
 from .column_networks import fit_baseline, train_network
 from .convection_columns_report import write_report
 from .convection_columns_settings import ConvectionColumns
+from .file_identity import file_identity
 
 _TIMED_COLUMNS, _TIMED_RUNS = 1000, 5
 PHYSICAL = "kain_fritsch"
@@ -58,10 +58,9 @@ class _Experiment:
         self.parts = ColumnParts(settings.data, settings.seed)
 
     def prepare_data(self) -> Stage:
-        path = self.settings.data.columns
         inputs = {
             "data": self.settings.data.model_dump(),
-            "file": [os.path.getsize(path), os.path.getmtime(path)] if os.path.isfile(path) else [],
+            "file": file_identity(self.settings.data.columns),
             "seed": self.settings.seed,
         }
 

@@ -1,8 +1,6 @@
 """The experiment `subgrid-turbulence`: closures side by side in running simulations."""
 
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -22,6 +20,7 @@ from closurax.physics.turbulence import BarotropicVorticity, CosineForcing
 from closurax.surrogates.training import resolved_tendency
 
 from ..workspace import Stage, Workspace
+from .file_identity import file_identity
 from .physical_closures import physical_closure
 from .reference import reference_of, shipped_reference
 from .run_file import write_run
@@ -76,7 +75,7 @@ class _Experiment:
         data, comparison = self.settings.data, self.settings.comparison
         inputs = {
             "data": data.model_dump(),
-            "files": [_identity(data.dns), _identity(data.pairs)],
+            "files": [file_identity(data.dns), file_identity(data.pairs)],
             "grid_points": self.grid.nx,
             "confidence": comparison.confidence,
             "seed": self.settings.seed,
@@ -331,11 +330,3 @@ def _seconds_per_time_unit(
         model.run(state, duration, progress=False, **options)
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:]) / (duration * state.shape[0])
-
-
-def _identity(path: str) -> list:
-    """Changes when a file of the user does."""
-    if not path or not Path(path).is_file():
-        return [path]
-    status = os.stat(path)
-    return [path, status.st_size, status.st_mtime_ns]
