@@ -55,6 +55,13 @@ def getkey(request):
     return next_key
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forget_compiled_functions():
+    """Every compiled function holds memory mappings, and Linux allows a process 65,530 of them."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def x64():
     """Switches to 64-bit numbers for one test."""

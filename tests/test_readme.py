@@ -8,7 +8,9 @@ FIRST_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -q . "
     "&& .venv/bin/closurax run subgrid-turbulence"
 )
-TEST_COMMAND = ".venv/bin/pip install -q '.[test]' && .venv/bin/python -P -m pytest"
+TEST_COMMAND = (
+    ".venv/bin/pip install -q '.[test]' && .venv/bin/python -P -m pytest -n auto --dist loadfile"
+)
 
 
 def test_readme_holds_both_commands_in_order():
