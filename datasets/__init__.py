@@ -28,15 +28,26 @@ from .filtered_pairs import (
     write_pairs as write_pairs,
 )
 from .forced_sounding import forced_sounding_case as forced_sounding_case
+from .generate_darcy import generate_darcy as generate_darcy
 from .generate_dns import generate_dns as generate_dns
+from .generate_helmholtz import generate_helmholtz as generate_helmholtz
+from .generate_trajectories import (
+    generate_trajectories as generate_trajectories,
+    open_trajectories as open_trajectories,
+)
 from .normalisers import Standardiser as Standardiser
+from .operator_data import open_fields as open_fields
 from .parent_soundings import (
     parent_soundings as parent_soundings,
     sars_soundings as sars_soundings,
     split_soundings as split_soundings,
     write_soundings as write_soundings,
 )
+from .pdebench import open_pdebench as open_pdebench
 from .reference_dns import reduce_reference as reduce_reference, reference_dns as reference_dns
 from .sounding import case_from_sounding as case_from_sounding, read_sounding as read_sounding
 from .splits import split_by_time_block as split_by_time_block
+from .symmetries import dihedral_copies as dihedral_copies
+from .the_well import open_the_well as open_the_well
+from .trajectory_windows import TrajectoryWindows as TrajectoryWindows, windows as windows
 from .weisman_klemp import weisman_klemp as weisman_klemp

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from closurax.physics.description import describe
 from closurax.physics.errors import BlowUpError, DataError
 from closurax.physics.spectral import SpectralGrid, coarsen
-from closurax.physics.turbulence import BarotropicVorticity, random_vorticity
+from closurax.physics.turbulence import BarotropicVorticity, CosineForcing, random_vorticity
 
 from .dns import open_dns
 
@@ -159,7 +159,7 @@ def _settings(
         "Re": 1 / float(model.viscosity) if model.viscosity else math.inf,
         "alpha": float(model.drag),
         "beta": float(model.beta),
-        "kf": 0.0 if forcing is None else float(forcing.wavenumber),
+        "kf": float(forcing.wavenumber) if isinstance(forcing, CosineForcing) else 0.0,
         "dt": dt,
         "save_every": save_every,
         "spin_up": " ".join(f"{duration:g}" for duration in spin_up),

@@ -9,6 +9,7 @@ from . import (
     coupling as coupling,
     diagnostics as diagnostics,
     errors as errors,
+    pdes as pdes,
     solvers as solvers,
     spectral as spectral,
     turbulence as turbulence,

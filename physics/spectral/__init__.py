@@ -5,4 +5,5 @@ from .filters import (
     spectral_resample as spectral_resample,
 )
 from .grid import SpectralGrid as SpectralGrid
+from .periodic_interval import PeriodicInterval as PeriodicInterval
 from .real_view import from_real_view as from_real_view, to_real_view as to_real_view

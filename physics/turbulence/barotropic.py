@@ -13,7 +13,7 @@ from ..semilinear_model import AbstractSemilinearModel
 from ..spectral.grid import SpectralGrid
 from ..spectral.real_view import from_real_view, to_real_view
 from .advection import vorticity_advection
-from .forcing import CosineForcing
+from .forcing import AbstractForcing, CosineForcing
 
 Scalar = float | Float[Array, ""]
 
@@ -38,7 +38,7 @@ class BarotropicVorticity(AbstractSemilinearModel):
     beta: Scalar = 0.0
     hyperviscosity: Scalar = 0.0
     hyperviscosity_order: int = eqx.field(static=True, default=4)
-    forcing: CosineForcing | None = CosineForcing()
+    forcing: AbstractForcing | None = CosineForcing()
     schemes: dict[str, AbstractScheme] = eqx.field(default_factory=dict)
 
     slots: ClassVar[Mapping[str, Slot]] = {

@@ -1,3 +1,5 @@
+from abc import abstractmethod
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,15 @@ from jaxtyping import Array, Complex, Float
 from ..spectral.grid import SpectralGrid
 
 
-class CosineForcing(eqx.Module):
+class AbstractForcing(eqx.Module):
+    """A source of vorticity that is constant in time."""
+
+    @abstractmethod
+    def __call__(self, grid: SpectralGrid, dtype) -> Complex[Array, "nx nk"]:
+        """Resolved coefficients of the source in s-2, with real parts of the given real `dtype`."""
+
+
+class CosineForcing(AbstractForcing):
     r"""The vorticity source $A \left[\cos(k_f x) + \cos(k_f y)\right]$, with $A = k_f$ by default.
 
     Mojgani et al. 2023, arXiv 2312.00907. Wavenumbers are multiples of the domain's
@@ -18,7 +28,6 @@ class CosineForcing(eqx.Module):
     amplitude: float | Float[Array, ""] | None = None
 
     def __call__(self, grid: SpectralGrid, dtype) -> Complex[Array, "nx nk"]:
-        """Coefficients of the source in s-2, with real parts of the given real `dtype`."""
         amplitude = self.wavenumber if self.amplitude is None else self.amplitude
         phase_x = 2 * np.pi * self.wavenumber * grid.x / grid.length_x
         phase_y = 2 * np.pi * self.wavenumber * grid.y / grid.length_y
