@@ -3,7 +3,7 @@ if __name__ == "surrogates":
         "This folder is the package `closurax.surrogates`: write `import closurax.surrogates`."
     )
 
-from . import columns as columns
+from . import columns as columns, operators as operators
 from .array_file import read_header as read_header
 from .closures import (
     ConvolutionalClosure as ConvolutionalClosure,
@@ -27,6 +27,19 @@ from .columns import (
     TendencyScaling as TendencyScaling,
     convection_loss as convection_loss,
     convection_scores as convection_scores,
+)
+from .operators import (
+    FNO as FNO,
+    AbstractOperator as AbstractOperator,
+    DeepONet as DeepONet,
+    FactorisedFNO as FactorisedFNO,
+    FieldSurrogate as FieldSurrogate,
+    MgNO as MgNO,
+    OperatorClosure as OperatorClosure,
+    Resampled as Resampled,
+    UNet as UNet,
+    VCycle as VCycle,
+    WithCoordinates as WithCoordinates,
 )
 from .surrogate_file import load as load, save as save
 from .training import (

@@ -13,7 +13,7 @@ from closurax.physics import closures, coupling
 from closurax.physics.column import PersistentConvection
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 
-from . import columns
+from . import columns, operators
 from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
 
 CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
@@ -44,6 +44,15 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.columns.PrincipalComponents": columns.PrincipalComponents,
     "closurax.surrogates.columns.EnsembleConvection": columns.EnsembleConvection,
     "closurax.surrogates.columns.EnvelopeScore": columns.EnvelopeScore,
+    "closurax.surrogates.operators.MgNO": operators.MgNO,
+    "closurax.surrogates.operators.FNO": operators.FNO,
+    "closurax.surrogates.operators.FactorisedFNO": operators.FactorisedFNO,
+    "closurax.surrogates.operators.UNet": operators.UNet,
+    "closurax.surrogates.operators.DeepONet": operators.DeepONet,
+    "closurax.surrogates.operators.WithCoordinates": operators.WithCoordinates,
+    "closurax.surrogates.operators.Resampled": operators.Resampled,
+    "closurax.surrogates.operators.FieldSurrogate": operators.FieldSurrogate,
+    "closurax.surrogates.operators.OperatorClosure": operators.OperatorClosure,
     "closurax.datasets.Standardiser": Standardiser,
     "closurax.physics.closures.NoClosure": closures.NoClosure,
     "closurax.physics.closures.Smagorinsky": closures.Smagorinsky,

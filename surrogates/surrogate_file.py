@@ -1,4 +1,4 @@
-"""Surrogate files: one scheme with its arrays, readable with numpy alone."""
+"""Surrogate files: one scheme or operator with its arrays, readable with numpy alone."""
 
 import os
 from collections.abc import Mapping
@@ -15,15 +15,18 @@ from closurax.physics.scheme import AbstractScheme
 from .array_file import read_array_file, write_array_file
 from .description import build, describe
 from .named_arrays import array_name, named_arrays, with_arrays
+from .operators import FieldSurrogate
 
 _FORMAT = "closurax surrogate"
 _FORMAT_VERSION = 1
 
 
 def save(
-    path: str | os.PathLike, scheme: AbstractScheme, provenance: Mapping[str, Any] | None = None
+    path: str | os.PathLike,
+    scheme: AbstractScheme | FieldSurrogate,
+    provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a scheme, and the schemes that it wraps, into one file.
+    """Writes a scheme, or a surrogate between fields, and what it wraps, into one file.
 
     The file is a zip archive that `numpy.load` opens: the arrays by their paths in the scheme,
     and `header`, the bytes of a JSON text with the classes and their arguments, what the
@@ -53,8 +56,8 @@ def save(
     write_array_file(path, header, arrays)
 
 
-def load(path: str | os.PathLike) -> AbstractScheme:
-    """The scheme that `save` wrote, with the same arrays bit by bit.
+def load(path: str | os.PathLike) -> Any:
+    """The scheme or `FieldSurrogate` that `save` wrote, with the same arrays bit by bit.
 
     Raises `SurrogateFileError` if the file is missing, damaged, of a newer format, names a
     class that is not known, or holds other arrays than the class has.
@@ -69,12 +72,14 @@ def load(path: str | os.PathLike) -> AbstractScheme:
         raise SurrogateFileError(
             f"{str(path)!r} describes a scheme that cannot be built: {str(error).splitlines()[0]}"
         ) from error
-    if not isinstance(skeleton, AbstractScheme):
-        raise SurrogateFileError(f"{str(path)!r} does not describe a scheme.")
+    if not isinstance(skeleton, AbstractScheme | FieldSurrogate):
+        raise SurrogateFileError(
+            f"{str(path)!r} does not describe a scheme or a surrogate between fields."
+        )
     return with_arrays(skeleton, arrays, repr(str(path)))
 
 
-def _check_description(description: Any, scheme: AbstractScheme) -> None:
+def _check_description(description: Any, scheme: AbstractScheme | FieldSurrogate) -> None:
     rebuilt = eqx.filter_eval_shape(build, description)
     _, values = eqx.partition(scheme, eqx.is_array)
     with_arrays(rebuilt, named_arrays(scheme), type(scheme).__name__)
@@ -86,7 +91,7 @@ def _check_description(description: Any, scheme: AbstractScheme) -> None:
         )
 
 
-def _normalisation_arrays(scheme: AbstractScheme) -> list[str]:
+def _normalisation_arrays(scheme: AbstractScheme | FieldSurrogate) -> list[str]:
     nodes = jtu.tree_leaves_with_path(scheme, is_leaf=lambda node: isinstance(node, Standardiser))
     return [
         f"{array_name(path)}/{name}"

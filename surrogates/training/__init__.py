@@ -2,6 +2,12 @@
 
 from .a_priori import a_priori_scores as a_priori_scores
 from .checkpoint import restore_model as restore_model
+from .field_losses import (
+    relative_h1 as relative_h1,
+    relative_h1_loss as relative_h1_loss,
+    relative_l2 as relative_l2,
+    relative_l2_loss as relative_l2_loss,
+)
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .offline import FitResult as FitResult, fit as fit
 from .resolved_tendency import resolved_tendency as resolved_tendency

@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ import jax.tree_util as jtu
 import numpy as np
 import optax
 import xarray as xr
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, PyTree
 from tqdm import tqdm
 
@@ -23,6 +24,7 @@ from closurax.physics.errors import ClosuraxError
 
 from .checkpoint import TrainingState, read_checkpoint, write_checkpoint, write_model
 from .history import History, write_history
+from .parameter_average import parameter_average
 from .trainable import trainable_arrays
 from .training_data import check_training_data, digest
 
@@ -49,8 +51,10 @@ def fit(
     seed: int,
     configuration: Mapping[str, Any] | None = None,
     trainable: PyTree | None = None,
+    average: float | None = None,
     patience: int | None = None,
     checkpoint_every: int = 1,
+    devices: Sequence[jax.Device] | None = None,
     out: Path | None = None,
     resume: bool = False,
     progress: bool = True,
@@ -75,8 +79,11 @@ def fit(
         and a resumed training must have the same.
     - `trainable`: a pytree like `model`, true for the arrays to train; by default
         `trainable_arrays(model)`.
+    - `average`: the decay at each step of a moving average of the parameters; it is then the
+        average that is validated and returned.
     - `patience`: stop after this many epochs without a lower validation loss.
     - `checkpoint_every`: in epochs.
+    - `devices`: that share each batch; by default jax's first one takes all of it.
     - `out`: a folder, made if needed.
     - `resume`: go on from `last.npz` in `out`, if there is one; otherwise it is replaced.
     - `progress`: whether to show a bar with the losses and the samples per second.
@@ -87,6 +94,15 @@ def fit(
     """
     n_train, n_validation = check_training_data(train, validation)
     batches = Batches(n_train, batch_size, seed)
+    if average is not None:
+        if not 0 < average < 1:
+            raise ClosuraxError(f"`average` must lie between 0 and 1, not {average:g}.")
+        optimiser = optax.chain(optimiser, parameter_average(average))
+    if devices is not None and batch_size % len(devices):
+        raise ClosuraxError(
+            f"`batch_size` = {batch_size} cannot be shared by {len(devices)} devices; take a "
+            "multiple."
+        )
     _check_at_least_one(epochs=epochs, checkpoint_every=checkpoint_every, patience=patience)
     if resume and out is None:
         raise ClosuraxError("To resume a training give `out`, the folder of its checkpoints.")
@@ -95,6 +111,7 @@ def fit(
         "configuration": _as_json(configuration or {}),
         "seed": seed,
         "batch_size": batch_size,
+        "average": average,
         "data": digest((train, validation)),
     }
     # Every step overwrites the buffers of the last one; the caller's stay as they are.
@@ -107,10 +124,22 @@ def fit(
     if folder is not None and resume and folder.last.is_file():
         state = read_checkpoint(folder.last, state, identity)
 
+    def judged(training):
+        parameters, optimiser_state = training
+        return parameters if average is None else optimiser_state[-1].average
+
     parameters, frozen = eqx.partition(state.model, trainable)
     best, history = _on_host(state.best), state.history
     training = (parameters, _copied(state.optimiser))
     train, validation = jtu.tree_map(jnp.asarray, (train, validation))
+    shared = None
+    if devices is not None:
+        mesh = Mesh(np.asarray(devices), ("batch",))
+        shared = NamedSharding(mesh, PartitionSpec("batch"))
+        everywhere = NamedSharding(mesh, PartitionSpec())
+        frozen, train, validation, training = eqx.filter_shard(
+            (frozen, train, validation, training), everywhere
+        )
     started = time.perf_counter() - sum(history.learning_time[-1:])
     with tqdm(
         total=epochs * batches.n_batches * batch_size,
@@ -124,7 +153,7 @@ def fit(
             epoch = history.epochs + 1
             losses: list[Float[Array, ""]] = []
             for indices in batches.indices(epoch):
-                fixed = (loss, optimiser, frozen, train, indices)
+                fixed = (loss, optimiser, shared, frozen, train, indices)
                 training, value = _step(fixed, training)
                 losses.append(value)
                 # The loss of the step before: the device stays busy while we look at it.
@@ -135,7 +164,7 @@ def fit(
             _check_finite(losses[-1], epoch, len(losses), folder, best, history)
             validation_loss = (
                 sum(
-                    size * float(_evaluate((loss, frozen, training[0]), chunk))
+                    size * float(_evaluate((loss, frozen, judged(training)), chunk))
                     for size, chunk in _chunks(validation, n_validation, batch_size)
                 )
                 / n_validation
@@ -148,20 +177,22 @@ def fit(
             )
             bar.set_postfix(_shown(losses[-1], history))
             if history.best_epoch == history.epochs:
-                best = _on_host(eqx.combine(training[0], frozen))
+                best = _on_host(eqx.combine(judged(training), frozen))
             if folder is not None and history.epochs % checkpoint_every == 0:
                 folder.write(_state(training, frozen, best, history))
     if folder is not None and history.epochs % checkpoint_every != 0:
         folder.write(_state(training, frozen, best, history))
-    last = eqx.combine(training[0], frozen)
+    last = eqx.combine(judged(training), frozen)
     return FitResult(_copied(best), last, history.to_dataset(**_attributes(identity)))
 
 
 @eqx.filter_jit(donate="all-except-first")
 def _step(fixed, training):
-    loss, optimiser, frozen, train, indices = fixed
+    loss, optimiser, shared, frozen, train, indices = fixed
     parameters, optimiser_state = training
     batch = jtu.tree_map(lambda array: array[indices], train)
+    if shared is not None:
+        batch = jax.lax.with_sharding_constraint(batch, shared)
     value, gradient = eqx.filter_value_and_grad(
         lambda parameters: loss(eqx.combine(parameters, frozen), batch)
     )(parameters)

@@ -288,3 +288,56 @@ def test_learns_a_known_linear_operator(getkey):
     )  # fmt: skip
     assert float(loss(result.best, validation)) < 1e-5
     assert float(loss(closure, validation)) > 0.1
+
+
+def test_the_average_of_the_parameters_is_what_is_judged_and_returned(tmp_path):
+    decay, epochs, steps = 0.9, 3, 12
+    kept, parameters = [], line()
+    plain = [fit_line(epochs=1, batch_size=32, out=None, optimiser=optax.sgd(0.05))]
+    for epoch in range(1, steps + 1):
+        plain.append(fit_line(epochs=epoch, batch_size=32, optimiser=optax.sgd(0.05)))
+    slopes = [float(result.last.slope) for result in plain[1:]]
+    mean = float(parameters.slope)
+    for count, slope in enumerate(slopes):
+        keep = min(decay, (1 + count) / (10 + count))
+        mean = keep * mean + (1 - keep) * slope
+        kept.append(mean)
+    averaged = fit_line(epochs=steps, batch_size=32, optimiser=optax.sgd(0.05), average=decay)
+    assert float(averaged.last.slope) == pytest.approx(kept[-1], rel=1e-5)
+    assert kept[-1] != pytest.approx(slopes[-1], rel=1e-3)
+    # Interrupted and resumed, the average goes on as well.
+    options = {"batch_size": 32, "optimiser": optax.sgd(0.05), "average": decay, "out": tmp_path}
+    fit_line(epochs=epochs, **options)
+    resumed = fit_line(epochs=steps, resume=True, **options)
+    assert float(resumed.last.slope) == float(averaged.last.slope)
+    with pytest.raises(ClosuraxError, match="between 0 and 1"):
+        fit_line(average=1.0)
+
+
+def test_two_devices_train_what_one_trains():
+    devices = jax.devices()
+    assert len(devices) == 2
+    network = eqx.nn.MLP(3, 2, 16, 2, key=jax.random.key(0))
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(64, 3)).astype(np.float32)
+    data = {"inputs": inputs, "targets": np.sin(inputs[:, :2]) * inputs[:, 2:]}
+    options = {"epochs": 5, "batch_size": 16, "optimiser": optax.adam(1e-2)}
+    one = fit_line(network, data, data, **options)
+    two = fit_line(network, data, data, devices=devices, **options)
+    for ours, theirs in zip(
+        jax.tree_util.tree_leaves(eqx.filter(one.last, eqx.is_array)),
+        jax.tree_util.tree_leaves(eqx.filter(two.last, eqx.is_array)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ClosuraxError, match="multiple"):
+        fit_line(batch_size=7, devices=devices)
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch():
+    """Gradients of parts of a batch are collected by `optax.MultiSteps`."""
+    whole = fit_line(epochs=3, batch_size=32, optimiser=optax.sgd(0.1))
+    parts = fit_line(
+        epochs=3, batch_size=8, optimiser=optax.MultiSteps(optax.sgd(0.1), every_k_schedule=4)
+    )
+    np.testing.assert_allclose(parts.last.slope, whole.last.slope, rtol=1e-5)

@@ -1,0 +1,13 @@
+"""Operators: learned maps from functions on a grid to functions on the same grid."""
+
+from .deeponet import DeepONet as DeepONet
+from .factorised_fourier_operator import FactorisedFNO as FactorisedFNO
+from .field_surrogate import FieldSurrogate as FieldSurrogate
+from .fourier_operator import FNO as FNO
+from .mgno import MgNO as MgNO
+from .operator import AbstractOperator as AbstractOperator
+from .operator_closure import OperatorClosure as OperatorClosure
+from .resampled import Resampled as Resampled
+from .unet import UNet as UNet
+from .v_cycle import VCycle as VCycle
+from .with_coordinates import WithCoordinates as WithCoordinates
