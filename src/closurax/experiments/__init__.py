@@ -2,6 +2,10 @@
 
 from .convection_columns_settings import ConvectionColumns as ConvectionColumns
 from .convection_settings import Convection as Convection
+from .generate_darcy_settings import GenerateDarcy as GenerateDarcy
+from .generate_helmholtz_settings import GenerateHelmholtz as GenerateHelmholtz
+from .generate_trajectories_settings import GenerateTrajectories as GenerateTrajectories
+from .operator_settings import OperatorComparison as OperatorComparison
 from .settings import AbstractExperiment as AbstractExperiment
 from .subgrid_turbulence_settings import SubgridTurbulence as SubgridTurbulence
 from .turbulence_dns_settings import TurbulenceDNS as TurbulenceDNS
@@ -11,4 +15,9 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "turbulence-dns": TurbulenceDNS,
     "convection": Convection,
     "convection-columns": ConvectionColumns,
+    "darcy": OperatorComparison,
+    "helmholtz": OperatorComparison,
+    "generate-darcy": GenerateDarcy,
+    "generate-helmholtz": GenerateHelmholtz,
+    "generate-trajectories": GenerateTrajectories,
 }

@@ -1,6 +1,5 @@
 """The experiment `convection-columns`: learned convection outside of any simulation."""
 
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from .column_networks import fit_baseline, train_network
 from .convection_columns_report import write_report
 from .convection_columns_settings import ConvectionColumns
 from .file_identity import file_identity
+from .training_folder import is_resumable
 
 _TIMED_COLUMNS, _TIMED_RUNS = 1000, 5
 PHYSICAL = "kain_fritsch"
@@ -92,7 +92,7 @@ class _Experiment:
                 self.parts.validation,
                 self.settings.seed,
                 folder,
-                self.workspace.resume and self._matches(folder, inputs),
+                self.workspace.resume and is_resumable(folder, inputs),
             )
             surrogates.save(scheme_file(self.workspace, name), trained.scheme, inputs)
             return {
@@ -143,15 +143,6 @@ class _Experiment:
         scheme = surrogates.load(scheme_file(self.workspace, name))
         assert isinstance(scheme, AbstractConvection)
         return scheme
-
-    def _matches(self, folder: Path, inputs: dict[str, Any]) -> bool:
-        """Whether the checkpoints in a folder were written with the same inputs."""
-        record = folder / "inputs.json"
-        text = json.dumps(inputs, sort_keys=True)
-        same = record.is_file() and record.read_text(encoding="utf-8") == text
-        folder.mkdir(parents=True, exist_ok=True)
-        record.write_text(text, encoding="utf-8")
-        return same
 
 
 def scheme_file(workspace: Workspace, name: str) -> Path:

@@ -15,4 +15,8 @@ from .figures import (
     training_figure as training_figure,
 )
 from .html import Figure as Figure, Page as Page, Table as Table
+from .operator_figures import (
+    fields_figure as fields_figure,
+    learning_curves_figure as learning_curves_figure,
+)
 from .palette import Look as Look, look as look

@@ -47,6 +47,17 @@ CONVECTION_LOOKS = {
     "tuned": Look("Learned, tuned online", "#5b4b8a", "-.", 2.2, 3.5),
 }
 
+OPERATOR_LOOKS = {
+    "mgno": Look("MgNO", "#d55e00", "-", 2.6, 4.0),
+    "fno": Look("FNO", "#0072b2"),
+    "factorised_fno": Look("Factorised FNO", "#56b4e9", "-."),
+    "unet": Look("U-Net", "#009e73"),
+    "deeponet": Look("DeepONet", "#cc79a7"),
+    "mean": Look("Mean field", "#b0b0b0", ":"),
+    "ridge": Look("Ridge regression", "#8a7a00", ":", 1.8),
+    "solver": Look("Classical solver", "#000000", "--", 1.8),
+}
+
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -72,7 +83,7 @@ STYLE: Any = {
 
 def look(name: str) -> Look:
     """The look of a closure; an unknown one gets a neutral look and its own name."""
-    known = {**LOOKS, **CONVECTION_LOOKS}
+    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS}
     return known.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
 
 

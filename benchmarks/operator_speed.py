@@ -1,0 +1,101 @@
+"""MgNO here beside the same network in plain torch: inference and a training step.
+
+`python benchmarks/operator_speed.py [--grids 64 128] [--write]`, with torch installed.
+"""
+
+import argparse
+import json
+import time
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import torch
+from mgno_torch import TorchMgNO
+from timing import interleaved_medians
+
+from closurax.surrogates.operators import MgNO
+
+_BATCH = 8
+
+
+def candidates(size: int, boundary: str, layout: str):
+    """Functions that run one inference or training step each, and the seconds to compile."""
+    fields = np.random.default_rng(0).standard_normal((_BATCH, 1, size, size)).astype("f4")
+    targets = np.random.default_rng(1).standard_normal(fields.shape).astype("f4")
+    model = MgNO(boundary=boundary, layout=layout, key=jax.random.key(0))
+    optimiser = optax.adam(1e-3)
+    parameters, static = eqx.partition(model, eqx.is_inexact_array)
+
+    def loss(parameters, x, y):
+        errors = jax.vmap(eqx.combine(parameters, static))(x) - y
+        return jnp.mean(jnp.linalg.norm(errors.reshape(_BATCH, -1), axis=1))
+
+    @jax.jit
+    def infer(parameters, x):
+        return jax.vmap(eqx.combine(parameters, static))(x)
+
+    @jax.jit
+    def step(state, x, y):
+        parameters, moments = state
+        gradient = jax.grad(loss)(parameters, x, y)
+        updates, moments = optimiser.update(gradient, moments)
+        return eqx.apply_updates(parameters, updates), moments
+
+    x, y = jnp.asarray(fields), jnp.asarray(targets)
+    state = (parameters, optimiser.init(parameters))
+    started = time.perf_counter()
+    compiled = step.lower(state, x, y).compile()
+    seconds = time.perf_counter() - started
+    return {"infer": lambda: infer(parameters, x), "step": lambda: compiled(state, x, y)}, seconds
+
+
+def torch_candidates(size: int):
+    fields = np.random.default_rng(0).standard_normal((_BATCH, 1, size, size)).astype("f4")
+    targets = np.random.default_rng(1).standard_normal(fields.shape).astype("f4")
+    x, y = torch.from_numpy(fields), torch.from_numpy(targets)
+    model = TorchMgNO()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def infer():
+        with torch.no_grad():
+            return model(x).numpy()
+
+    def step():
+        optimiser.zero_grad()
+        loss = (model(x) - y).flatten(1).norm(dim=1).mean()
+        loss.backward()
+        optimiser.step()
+        return 0
+
+    return {"infer": infer, "step": step}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--grids", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--rounds", type=int, default=11)
+    arguments = parser.parse_args()
+    for size in arguments.grids:
+        runs = {"torch": torch_candidates(size)}
+        for boundary, layout in (("zero", "released"), ("dirichlet", "cells")):
+            runs[f"closurax {layout}"], seconds = candidates(size, boundary, layout)
+            print(f"{size}: closurax {layout} compiles in {seconds:.1f} s")
+        for kind in ("infer", "step"):
+            medians = interleaved_medians(
+                {name: run[kind] for name, run in runs.items()}, arguments.rounds
+            )
+            ratios = {name: value / medians["torch"] for name, value in medians.items()}
+            print(
+                size,
+                kind,
+                json.dumps(
+                    {n: [round(medians[n] * 1e3, 1), round(r, 2)] for n, r in ratios.items()}
+                ),
+            )
+
+
+if __name__ == "__main__":
+    main()
