@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from closurax.physics.errors import ClosuraxError
-
 from ..columns import (
     AbstractConstraint,
     ClosedMomentum,
@@ -15,6 +13,7 @@ from ..columns import (
     PositiveCondensate,
     PositiveRain,
 )
+from .c_part import c_part
 
 _CALLS: Final[Mapping[type, str]] = {
     PositiveRain: "positive_rain(p);",
@@ -32,13 +31,9 @@ def constraints_source(constraints: tuple[AbstractConstraint, ...]) -> str:
 
     Raises `ClosuraxError` if there is no C for a constraint.
     """
-    for constraint in constraints:
-        if type(constraint) not in _CALLS:
-            raise ClosuraxError(
-                f"{type(constraint).__name__} cannot be exported to C; constraints that can: "
-                f"{', '.join(cls.__name__ for cls in _CALLS)}."
-            )
-    calls = "".join(f"  {_CALLS[type(constraint)]}\n" for constraint in constraints)
+    calls = "".join(
+        f"  {c_part(_CALLS, constraint, 'constraints')}\n" for constraint in constraints
+    )
     return (
         "static void constrain(physical *p, const decision *d, const reservoir *r) {\n"
         f"  (void)p, (void)d, (void)r;\n{calls}}}\n"

@@ -7,11 +7,11 @@ import numpy as np
 from jaxtyping import Bool
 
 from closurax.physics.column.kain_fritsch.saturation_table import log_nodes
-from closurax.physics.errors import ClosuraxError
 
 from ..columns import ColumnFeatures, ParcelFeatures
 from ..columns.features import AbstractColumnFeatures
 from .c_literals import float_array
+from .c_part import c_part
 from .native_text import native_text
 
 
@@ -20,13 +20,7 @@ def features_source(features: AbstractColumnFeatures) -> str:
 
     Raises `ClosuraxError` if there is no C for features of this class.
     """
-    emit = _SOURCES.get(type(features))
-    if emit is None:
-        raise ClosuraxError(
-            f"{type(features).__name__} cannot be exported to C; features that can: "
-            f"{', '.join(cls.__name__ for cls in _SOURCES)}."
-        )
-    return emit(features)
+    return c_part(_SOURCES, features, "features")(features)
 
 
 def constant_features(features: AbstractColumnFeatures) -> Bool[np.ndarray, " feature"]:
@@ -61,6 +55,7 @@ def _statistics(features: AbstractColumnFeatures) -> str:
         f"#define CHANNELS {features.channels}\n"
         + float_array("feature_mean", vector("mean"))
         + float_array("feature_inverse_scale", 1 / vector("scale"))
+        + native_text("features.c")
     )
 
 
@@ -78,7 +73,7 @@ def _column_features(features: ColumnFeatures) -> str:
     return _statistics(features) + native_text("column_features.c")
 
 
-_SOURCES: Final[Mapping[type, Callable]] = {
+_SOURCES: Final[Mapping[type, Callable[..., str]]] = {
     ParcelFeatures: _parcel_features,
     ColumnFeatures: _column_features,
 }

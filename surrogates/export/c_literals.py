@@ -27,12 +27,11 @@ def integer_array(name: str, values: Int[np.ndarray, "..."]) -> str:
     return _definition("int", name, values.shape, [str(v) for v in values.reshape(-1).tolist()])
 
 
-def panels(matrix: Float[Array | np.ndarray, "row input"]) -> Float[np.ndarray, " element"]:
+def matrix(rows: Float[Array | np.ndarray, "row input"]) -> Float[np.ndarray, " element"]:
     """A matrix in panels of `PANEL` rows, in a panel input by input, padded with zeros."""
-    weight = np.asarray(matrix, np.float32)
-    rows, inputs = weight.shape
-    padded = np.zeros((-(-rows // PANEL) * PANEL, inputs), np.float32)
-    padded[:rows] = weight
+    weight = np.asarray(rows, np.float32)
+    inputs = weight.shape[1]
+    padded = np.pad(weight, ((0, -len(weight) % PANEL), (0, 0)))
     return padded.reshape(-1, PANEL, inputs).transpose(0, 2, 1).reshape(-1)
 
 

@@ -1,46 +1,51 @@
 """C for the network of a convection scheme."""
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
-from closurax.physics.errors import ClosuraxError
+from closurax.physics.column.convection import TENDENCIES
 
-from ..columns import DenseNetwork
-from ..columns.column_network import AbstractColumnNetwork
-from .c_literals import float_array, integer_array, panels
+from ..columns import AbstractColumnNetwork, DenseNetwork, LevelwiseNetwork
+from ..columns.features import AbstractColumnFeatures
+from .c_features import constant_features, constant_value
+from .c_literals import float_array, integer_array, matrix
+from .c_part import c_part
+from .c_trunk import trunk_source
 from .native_text import native_text
 
-_ACTIVATIONS: Final[Mapping[str, str]] = {
-    "relu": "return most(x, 0.0f);",
-    "silu": "return x * sigmoid_of(x);",
-    "gelu": "return 0.5f * x * (1.0f + tanh_of(0.797884561f * (x + 0.044715f * (x * x * x))));",
-}
 
-
-def network_source(
-    network: AbstractColumnNetwork,
-    levels: int,
-    constant: Bool[np.ndarray, " feature"],
-    value: Float[np.ndarray, " feature"],
-) -> str:
+def network_source(network: AbstractColumnNetwork, features: AbstractColumnFeatures) -> str:
     """Defines `predict`, and in which rows of its result what is.
-
-    **Arguments:**
-
-    - `constant`, `value`: which features are always the same, and what they are then.
 
     Raises `ClosuraxError` if there is no C for a network of this class.
     """
-    emit = _SOURCES.get(type(network))
-    if emit is None:
-        raise ClosuraxError(
-            f"{type(network).__name__} cannot be exported to C; networks that can: "
-            f"{', '.join(cls.__name__ for cls in _SOURCES)}."
-        )
-    return emit(network, levels, constant, value)
+    emit = c_part(_SOURCES, network, "networks")
+    return _rows(features.levels) + emit(network, features)
+
+
+def block_columns(network: AbstractColumnNetwork) -> int:
+    """How many columns the network takes at once, a multiple of 16.
+
+    The more, the less often weights are read; but the hidden variables on all levels of a block
+    should stay in the cache.
+    """
+    return 16 if isinstance(network, LevelwiseNetwork) else 32
+
+
+def stack_kilobytes(network: AbstractColumnNetwork, features: AbstractColumnFeatures) -> int:
+    """No call needs more stack than this."""
+    levels = features.levels
+    known = levels * (features.channels + len(TENDENCIES) + 2) + features.scalars
+    if isinstance(network, LevelwiseNetwork):
+        hidden = (3 * levels + 10) * network.trunk.width
+    else:
+        hidden = 2 * getattr(network, "width", 0)
+    blocks = 4e-3 * block_columns(network) * (known + hidden)
+    return 100 * math.ceil(2 + blocks / 100)
 
 
 def _rows(levels: int) -> str:
@@ -52,32 +57,44 @@ def _rows(levels: int) -> str:
     return "".join(f"#define ROW_{name} {row}\n" for name, row in starts.items())
 
 
-def _dense_network(
-    network: DenseNetwork,
-    levels: int,
-    constant: Bool[np.ndarray, " feature"],
-    value: Float[np.ndarray, " feature"],
-) -> str:
+def _dense_network(network: DenseNetwork, features: AbstractColumnFeatures) -> str:
+    # What is the same in all columns is added to the bias once and for all.
+    varies = ~constant_features(features)
     weight = np.asarray(network.entry.weight, float)
-    bias = np.asarray(network.entry.bias, float) + weight @ value
-    runs = _runs(~constant)
-    layers = network.layers
+    bias = np.asarray(network.entry.bias, float) + weight @ constant_value(features)
+    runs = _runs(varies)
     # C has no arrays of length zero.
-    layer_weights = [panels(layer.weight) for layer in layers] or [np.zeros(1)]
-    layer_biases = [np.asarray(layer.bias) for layer in layers] or [np.zeros(1)]
+    layers = network.layers or (network.entry,)
+    layer_weights = [matrix(layer.weight) for layer in network.layers] or [np.zeros(1)]
     return (
-        f"#define WIDTH {network.width}\n#define LAYERS {len(layers)}\n"
-        f"#define ENTRY_RUNS {len(runs)}\n"
-        + _rows(levels)
+        f"#define WIDTH {network.width}\n#define LAYERS {len(network.layers)}\n"
+        f"#define ENTRY_RUNS {len(runs)}\n#define ACTIVATION {network.activation}_of\n"
         + integer_array("entry_runs", runs)
-        + float_array("entry_weight", panels(weight[:, ~constant]))
+        + float_array("entry_weight", matrix(weight[:, varies]))
         + float_array("entry_bias", bias)
         + float_array("layer_weight", np.stack(layer_weights))
-        + float_array("layer_bias", np.stack(layer_biases))
-        + float_array("exit_weight", panels(network.exit.weight))
+        + float_array("layer_bias", np.stack([np.asarray(layer.bias) for layer in layers]))
+        + float_array("exit_weight", matrix(network.exit.weight))
         + float_array("exit_bias", np.asarray(network.exit.bias))
-        + f"INLINED float activation(float x) {{ {_ACTIVATIONS[network.activation]} }}\n\n"
         + native_text("dense_network.c")
+    )
+
+
+def _levelwise_network(network: LevelwiseNetwork, features: AbstractColumnFeatures) -> str:
+    on_level = (network.level_head, network.attention)
+    level_weight = np.concatenate([np.asarray(layer.weight) for layer in on_level])
+    level_bias = np.concatenate([np.asarray(layer.bias) for layer in on_level])
+    return (
+        f"#define WIDTH {network.trunk.width}\n"
+        + native_text("level_layers.c")
+        + trunk_source(network.trunk, features)
+        + float_array("level_weight", matrix(level_weight))
+        + float_array("level_bias", level_bias)
+        + float_array("pool_weight", matrix(network.pooled.weight))
+        + float_array("pool_bias", np.asarray(network.pooled.bias))
+        + float_array("column_weight", matrix(network.column_head.weight))
+        + float_array("column_bias", np.asarray(network.column_head.bias))
+        + native_text("levelwise_network.c")
     )
 
 
@@ -88,4 +105,7 @@ def _runs(kept: Bool[np.ndarray, " feature"]) -> np.ndarray:
     return np.stack([starts, ends - starts], axis=1)
 
 
-_SOURCES: Final[Mapping[type, Callable]] = {DenseNetwork: _dense_network}
+_SOURCES: Final[Mapping[type, Callable[..., str]]] = {
+    DenseNetwork: _dense_network,
+    LevelwiseNetwork: _levelwise_network,
+}

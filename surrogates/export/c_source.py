@@ -15,16 +15,15 @@ from closurax.physics.column.convection import (
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.scheme import AbstractScheme, Quantity
 
-from ..columns import ConvectionNetwork, TendencyScaling
+from ..columns import ConvectionNetwork, LevelwiseNetwork, TendencyScaling
 from ..columns.decision import UNLIKELY
 from .c_constraints import constraints_source
-from .c_features import constant_features, constant_value, features_source
+from .c_features import features_source
 from .c_literals import PANEL, float_array, number
-from .c_network import network_source
+from .c_network import block_columns, network_source, stack_kilobytes
 from .native_text import native_text
 
 READ_PROFILES = (*PROFILES, MEAN_VERTICAL_VELOCITY)
-_BATCH = 32
 
 
 def exportable(scheme: AbstractScheme) -> ConvectionNetwork:
@@ -47,6 +46,7 @@ def c_header(scheme: ConvectionNetwork) -> str:
         ("TITLE", scheme_title(scheme)),
         ("VERSION", version("closurax")),
         ("LEVELS", str(scheme.features.levels)),
+        ("STACK", str(stack_kilobytes(scheme.network, scheme.features))),
         ("INPUTS", _fields((*READ_PROFILES, *SURFACE), "const float")),
         ("OUTPUTS", _fields((*TENDENCIES, *SCALARS), "float")),
     ):
@@ -69,20 +69,18 @@ def c_source(scheme: ConvectionNetwork) -> str:
         f"#define LEVELS CLOSURAX_LEVELS\n#define FEATURES {size}\n"
         f"#define TENDENCIES {len(TENDENCIES)}\n"
         f"#define PREDICTIONS {6 + levels * (len(TENDENCIES) + 2)}\n"
-        f"#define PANEL {PANEL}\n#define BATCH {_BATCH}\n"
-        + _field_list("PROFILE_FIELDS", READ_PROFILES)
-        + _field_list("SCALAR_FIELDS", SURFACE)
-        + _field_list("TENDENCY_FIELDS", TENDENCIES)
-        + _field_list("RESULT_FIELDS", SCALARS)
+        f"#define PANEL {PANEL}\n#define BATCH {block_columns(scheme.network)}\n"
+        + _each("EACH_PROFILE", READ_PROFILES)
+        + _each("EACH_SCALAR", SURFACE)
+        + _each("EACH_TENDENCY", TENDENCIES)
+        + _each("EACH_RESULT", SCALARS)
     )
     parts = (
         head,
         native_text("lanes.c"),
         features_source(features),
         native_text("products.c"),
-        network_source(
-            scheme.network, levels, constant_features(features), constant_value(features)
-        ),
+        network_source(scheme.network, features),
         _scaling(scheme.scaling),
         native_text("outputs.c"),
         constraints_source(scheme.constraints),
@@ -93,8 +91,10 @@ def c_source(scheme: ConvectionNetwork) -> str:
 
 def scheme_title(scheme: ConvectionNetwork) -> str:
     """What it is, in a line."""
-    parts = (scheme, scheme.features, scheme.network)
-    return " of ".join([type(parts[0]).__name__, ", ".join(type(p).__name__ for p in parts[1:])])
+    parts = [type(part).__name__ for part in (scheme.features, scheme.network)]
+    if isinstance(scheme.network, LevelwiseNetwork):
+        parts.append(type(scheme.network.trunk).__name__)
+    return f"{type(scheme).__name__} of {', '.join(parts)}"
 
 
 def _scaling(scaling: TendencyScaling) -> str:
@@ -118,5 +118,5 @@ def _fields(quantities: tuple[Quantity, ...], kind: str) -> str:
     return "\n".join(f"  {kind} *{name}; /* {units} */" for name, units in quantities)
 
 
-def _field_list(macro: str, quantities: tuple[Quantity, ...]) -> str:
-    return f"#define {macro}(s) {', '.join(f'(s)->{name}' for name, _ in quantities)}\n"
+def _each(macro: str, quantities: tuple[Quantity, ...]) -> str:
+    return f"#define {macro}(DO) {' '.join(f'DO({name})' for name, _ in quantities)}\n"

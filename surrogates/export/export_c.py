@@ -12,11 +12,12 @@ from jaxtyping import Array
 
 from closurax.physics.scheme import AbstractScheme
 
+from .c_network import stack_kilobytes
 from .c_source import c_header, c_source, exportable, scheme_title
 from .fortran_source import fortran_driver, fortran_module
 from .jax_export import export_jax
 from .native_text import native_text
-from .parity import checked_inputs, parity_inputs, robust, write_parity
+from .parity import checked_inputs, parity_inputs, reference, write_parity
 
 COMPILER_FLAGS = (
     "-std=c99 -O3 -march=native -fno-math-errno -fno-trapping-math -fno-thread-jumps "
@@ -31,7 +32,7 @@ def export_c(
     inputs: Mapping[str, Array | np.ndarray] | None = None,
     *,
     columns: int = 256,
-    tolerance: float = 1e-4,
+    tolerance: float = 2e-5,
 ) -> None:
     """Writes a learned convection scheme as C99, with Fortran around it and a test of both.
 
@@ -48,7 +49,7 @@ def export_c(
         soundings that ship.
     - `columns`: how many of them at most become the reference.
     - `tolerance`: how far the C may be from closurax in the reference columns, as a fraction of
-        the largest magnitude of each output in all of them. Columns whose outputs move by more
+        the largest magnitude of each output in all `inputs`. Columns whose outputs move by more
         than half of that, or whose decisions change, when inputs are rounded otherwise are left
         out: single precision does not determine them.
 
@@ -59,10 +60,7 @@ def export_c(
     levels = learned.features.levels
     source = c_source(learned)
     read = parity_inputs(levels) if inputs is None else inputs
-    inputs, outputs = robust(learned, checked_inputs(read, levels), tolerance)
-    inputs, outputs = (
-        {name: values[:columns] for name, values in part.items()} for part in (inputs, outputs)
-    )
+    inputs, outputs, largest = reference(learned, checked_inputs(read, levels), columns, tolerance)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     readme = native_text("README.txt")
@@ -70,6 +68,7 @@ def export_c(
         ("TITLE", scheme_title(learned)),
         ("VERSION", version("closurax")),
         ("LEVELS", str(levels)),
+        ("STACK", str(stack_kilobytes(learned.network, learned.features))),
         ("COLUMNS", str(len(inputs["time_step"]))),
         ("FLAGS", COMPILER_FLAGS),
     ):
@@ -78,7 +77,7 @@ def export_c(
         ("closurax_convection.h", c_header(learned)),
         ("closurax_convection.c", source),
         ("closurax_convection.f90", fortran_module()),
-        ("column_driver.f90", fortran_driver(tolerance)),
+        ("column_driver.f90", fortran_driver(tolerance, largest)),
         ("README.txt", readme),
     ):
         (target / name).write_text(text, encoding="utf-8")

@@ -1,5 +1,7 @@
 """The Fortran of an exported scheme: a module around the C, and a program that checks it."""
 
+from collections.abc import Mapping
+
 from closurax.physics.column.convection import SCALARS, SURFACE, TENDENCIES
 from closurax.physics.scheme import Quantity
 
@@ -30,11 +32,18 @@ def fortran_module() -> str:
     )
 
 
-def fortran_driver(tolerance: float) -> str:
-    """`column_driver.f90`; outputs may differ by `tolerance` of their largest magnitude."""
+def fortran_driver(tolerance: float, largest: Mapping[str, float]) -> str:
+    """`column_driver.f90`; outputs may differ by `tolerance` of their `largest` magnitude."""
     continuous = tuple(quantity for quantity in SCALARS if quantity.name not in _DECISIONS)
-    compare = 'call compare_{kind}("{name}", &\n      all%{name}, reference%{name})'
     decisions = tuple(quantity for quantity in SCALARS if quantity.name in _DECISIONS)
+    compare = 'call compare_{kind}("{name}", &\n      all%{name}, reference%{name}'
+    comparisons = (
+        _lines(4, compare + ", @{name}@)", TENDENCIES, continuous)
+        + "\n"
+        + _lines(4, compare.replace("{kind}", "decision") + ")", (), decisions)
+    )
+    for name, magnitude in largest.items():
+        comparisons = comparisons.replace(f"@{name}@", f"{magnitude:.8e}")
     return _filled(
         "column_driver.f90",
         TOLERANCE=f"{tolerance:.1e}",
@@ -44,9 +53,7 @@ def fortran_driver(tolerance: float) -> str:
         PUT_BACK=_lines(
             6, "all%{name}({rows}start:start + n - 1) = returned%{name}", *_RETURNED
         ),
-        COMPARISONS=_lines(4, compare, TENDENCIES, continuous)
-        + "\n"
-        + _lines(4, compare.replace("{kind}", "decision"), (), decisions),
+        COMPARISONS=comparisons,
         TAKES=_lines(
             4, "some%{name} = inputs%{name}({rows}start:start + n - 1)", *_READ
         ),

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from closurax.datasets.column_generator import ColumnRecipe, draw_columns
 from closurax.datasets.parent_soundings import sars_soundings
@@ -24,7 +24,7 @@ _DECISIONS = ("convection_class", "cloud_base_level", "cloud_top_level")
 Inputs = Mapping[str, Float[np.ndarray, "column ..."]]
 
 
-def parity_inputs(levels: int, count: int = 512, seed: int = 0) -> dict[str, np.ndarray]:
+def parity_inputs(levels: int, count: int = 1024, seed: int = 0) -> dict[str, np.ndarray]:
     """Columns drawn around the soundings that ship, about half of them with convection.
 
     Raises `DataError` if they have another number of levels.
@@ -60,10 +60,13 @@ def checked_inputs(inputs: Mapping[str, Array | np.ndarray], levels: int) -> dic
     return arrays
 
 
-def robust(
-    scheme: ConvectionNetwork, inputs: Inputs, tolerance: float, seed: int = 0
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The columns whose outputs do not hang on rounding, and what the scheme returns for them.
+def reference(
+    scheme: ConvectionNetwork, inputs: Inputs, columns: int, tolerance: float, seed: int = 0
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]:
+    """The first columns whose outputs do not hang on rounding, and what the scheme returns there.
+
+    Last comes the largest magnitude of each output in all columns, by which differences are
+    judged.
 
     Air that is 1e-5 K too cold to be set off is set off on another machine. So columns are left
     out where inputs that are changed by a few units in the last place give another decision, or
@@ -71,6 +74,7 @@ def robust(
 
     **Arguments:**
 
+    - `columns`: how many at most.
     - `tolerance`: of the largest magnitude of each output.
 
     Raises `DataError` if that leaves no column with convection.
@@ -82,6 +86,7 @@ def robust(
         return {q.name: np.asarray(outputs[q.name]) for q in (*TENDENCIES, *SCALARS)}
 
     outputs = returned(inputs)
+    largest = {name: float(np.abs(values).max()) for name, values in outputs.items()}
     rng = np.random.default_rng(seed)
     keeps = np.ones(outputs["convection_class"].shape, bool)
     for _ in range(_TRIALS):
@@ -89,28 +94,21 @@ def robust(
             name: (values * (1 + _ROUNDING * rng.uniform(-1, 1, values.shape))).astype(np.float32)
             for name, values in inputs.items()
         }
-        keeps &= _agrees(outputs, returned(moved), 0.5 * tolerance)
-    if not np.any(outputs["convection_class"][keeps] > 0):
+        for name, values in returned(moved).items():
+            limit = 0.0 if name in _DECISIONS else 0.5 * tolerance * largest[name]
+            change = np.abs(values - outputs[name]).reshape(len(values), -1).max(axis=1)
+            keeps &= change <= limit
+    chosen = np.flatnonzero(keeps)[:columns]
+    if not np.any(outputs["convection_class"][chosen] > 0):
         raise DataError(
             "No column of those given has convection that does not hang on rounding, so they "
             "check nothing; give others."
         )
-    chosen = np.flatnonzero(keeps)
     return (
         {name: values[chosen] for name, values in inputs.items()},
         {name: values[chosen] for name, values in outputs.items()},
+        largest,
     )
-
-
-def _agrees(
-    outputs: Inputs, others: Inputs, tolerance: float
-) -> Bool[np.ndarray, " column"]:  # fmt: skip
-    agrees = np.ones(outputs["convection_class"].shape, bool)
-    for name, values in outputs.items():
-        limit = 0.0 if name in _DECISIONS else tolerance * np.abs(values).max()
-        difference = np.abs(values - others[name])
-        agrees &= difference.reshape(len(difference), -1).max(axis=1) <= limit
-    return agrees
 
 
 def write_parity(path: str | os.PathLike, inputs: Inputs, outputs: Inputs) -> None:

@@ -1,8 +1,8 @@
 /* @TITLE@
 
    A learned convection scheme, exported by closurax @VERSION@. Plain C99: nothing but libc and
-   libm, no global state, no allocation; safe to call from several threads. One call needs about
-   half a megabyte of stack. */
+   libm, no global state, no allocation; safe to call from several threads. One call needs at most
+   @STACK@ kB of stack. */
 
 #ifndef CLOSURAX_CONVECTION_H
 #define CLOSURAX_CONVECTION_H

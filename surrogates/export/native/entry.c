@@ -7,9 +7,10 @@ INLINED int32_t is_wild(float value) {
   return (bits & 0x7f800000) == 0x7f800000;
 }
 
+#define READ(name) in->name,
+
 static int check_column(const closurax_inputs *in, int column) {
-  const float *const profiles[] = {PROFILE_FIELDS(in)};
-  const float *const scalars[] = {SCALAR_FIELDS(in)};
+  const float *const profiles[] = {EACH_PROFILE(READ)}, *const scalars[] = {EACH_SCALAR(READ)};
   const size_t start = (size_t)column * LEVELS;
   int32_t wild = 0, rises = 0, beyond = 0, unlike = 0;
   for (size_t i = 0; i < sizeof profiles / sizeof *profiles; i++)
@@ -71,8 +72,8 @@ static void conclude_described(queue *q, const closurax_inputs *in, const closur
 
 static int is_missing(const closurax_inputs *in, const closurax_outputs *out) {
   if (!in || !out) return 1;
-  const float *const read[] = {PROFILE_FIELDS(in), SCALAR_FIELDS(in)};
-  const float *const written[] = {TENDENCY_FIELDS(out), RESULT_FIELDS(out)};
+  const float *const read[] = {EACH_PROFILE(READ) EACH_SCALAR(READ)};
+  const float *const written[] = {EACH_TENDENCY(WRITTEN) EACH_RESULT(WRITTEN)};
   int missing = 0;
   for (size_t i = 0; i < sizeof read / sizeof *read; i++) missing |= !read[i];
   for (size_t i = 0; i < sizeof written / sizeof *written; i++) missing |= !written[i];

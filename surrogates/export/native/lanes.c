@@ -7,14 +7,17 @@
 
 #define LANES 16
 
-/* Lanes do not depend on each other, which a compiler cannot always prove. */
+/* Columns do not depend on each other, which a compiler cannot always prove. */
 #if defined(__clang__)
-#define EACH_LANE _Pragma("clang loop vectorize(assume_safety)") for (int c = 0; c < LANES; c++)
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #elif defined(__GNUC__)
-#define EACH_LANE _Pragma("GCC ivdep") for (int c = 0; c < LANES; c++)
+#define INDEPENDENT _Pragma("GCC ivdep")
 #else
-#define EACH_LANE for (int c = 0; c < LANES; c++)
+#define INDEPENDENT
 #endif
+#define EACH_LANE INDEPENDENT for (int c = 0; c < LANES; c++)
+/* Of the block that the network takes at once, a multiple of LANES. */
+#define EACH_COLUMN INDEPENDENT for (int c = 0; c < BATCH; c++)
 
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
@@ -83,6 +86,15 @@ INLINED float pow_of(float base, float exponent) { return exp_of(exponent * log_
 INLINED float tanh_of(float x) { return 1.0f - 2.0f / (exp_of(2.0f * x) + 1.0f); }
 
 INLINED float sigmoid_of(float x) { return 1.0f / (1.0f + exp_of(-x)); }
+
+INLINED float relu_of(float x) { return most(x, 0.0f); }
+
+INLINED float silu_of(float x) { return x * sigmoid_of(x); }
+
+/* With the hyperbolic tangent, which is a sigmoid of twice the argument. */
+INLINED float gelu_of(float x) {
+  return x * sigmoid_of(1.595769122f * (x + 0.044715f * (x * x * x)));
+}
 
 /* Whether any of these flags, 0 or 1, is set. */
 INLINED int any_of(const float *flags) {

@@ -154,8 +154,10 @@ PRIVATE void enough_vapour(physical *out, const reservoir *r) {
   EACH_LANE out->rain[c] *= factor[c];
 }
 
+#define WRITTEN(name) out->name,
+
 static void return_nothing(const closurax_outputs *out, int column) {
-  float *const tendencies[TENDENCIES] = {TENDENCY_FIELDS(out)};
+  float *const tendencies[TENDENCIES] = {EACH_TENDENCY(WRITTEN)};
   for (int t = 0; t < TENDENCIES; t++)
     memset(tendencies[t] + (size_t)column * LEVELS, 0, LEVELS * sizeof(float));
   out->precipitation_rate[column] = 0.0f;
@@ -167,7 +169,7 @@ static void return_nothing(const closurax_outputs *out, int column) {
 
 static void conclude(const closurax_inputs *in, const int *columns, int n, const float *said,
                      const float *timescale, const closurax_outputs *out) {
-  float *const tendencies[TENDENCIES] = {TENDENCY_FIELDS(out)};
+  float *const tendencies[TENDENCIES] = {EACH_TENDENCY(WRITTEN)};
   ALIGNED physical p;
   ALIGNED decision d;
   ALIGNED reservoir r;

@@ -2,23 +2,24 @@
    where convection is possible, `describe` computes the features where it is. */
 
 #define GRAVITY 9.81f
-#define SATURATION_SLOPE 17.67f
-#define SATURATION_OFFSET (float)(17.67 * 273.15)
-#define SATURATION_POLE 29.65f
 #define LOG_START 1e-3f
 #define LOG_STEP 0.075f
 #define LOGS 200
 
+/* Air of a source layer that starts at some level, and where it is saturated. */
 typedef struct {
-  lanes pressure[LEVELS], temperature[LEVELS], eastward_wind[LEVELS], northward_wind[LEVELS];
-  lanes vertical_velocity[LEVELS], pressure_thickness[LEVELS];
+  lanes source_top, mixing_ratio, theta_e;
+  lanes temperature, height, level; /* of saturation */
+  lanes around;                     /* the virtual temperature of the environment there */
+  lanes velocity, is_triggered;
+} parcel;
+
+typedef struct {
+  column_inputs read;
+  lanes pressure_thickness[LEVELS];
   lanes mixing_ratio[LEVELS], relative_humidity[LEVELS], height[LEVELS];
-  lanes grid_spacing, time_step, friction_velocity, heat_flux, stability, density;
-  /* Of the source layer that starts at each level, and of its air where it is saturated. */
-  lanes source_top[BASES], source_temperature[BASES], source_mixing_ratio[BASES];
-  lanes source_pressure[BASES], is_candidate[BASES], is_triggered[BASES], margin[BASES];
-  lanes velocity[BASES], parcel_temperature[BASES], parcel_height[BASES], parcel_level[BASES];
-  lanes around[BASES]; /* the virtual temperature of the environment there */
+  parcel parcels[BASES]; /* `describe` adds theta_e */
+  lanes source_temperature[BASES], source_pressure[BASES], is_candidate[BASES], margin[BASES];
 } air;
 
 INLINED float log_vapour_ratio(float ratio) {
@@ -55,32 +56,17 @@ INLINED float least_depth(float temperature) {
 }
 
 static void find_environment(const closurax_inputs *in, const int *columns, int n, air *a) {
-  ALIGNED lanes density[LEVELS], thickness[LEVELS];
-  load_profile(in->air_pressure, columns, n, a->pressure);
-  load_profile(in->air_temperature, columns, n, a->temperature);
-  load_profile(in->vapour_mixing_ratio, columns, n, a->mixing_ratio);
-  load_profile(in->eastward_wind, columns, n, a->eastward_wind);
-  load_profile(in->northward_wind, columns, n, a->northward_wind);
-  load_profile(in->mean_vertical_velocity, columns, n, a->vertical_velocity);
-  load_profile(in->air_density, columns, n, density);
-  load_profile(in->layer_thickness, columns, n, thickness);
-  load_scalar(in->grid_spacing, columns, n, a->grid_spacing);
-  load_scalar(in->time_step, columns, n, a->time_step);
-  load_scalar(in->friction_velocity, columns, n, a->friction_velocity);
-  load_scalar(in->sensible_heat_flux, columns, n, a->heat_flux);
-  load_scalar(in->stability_parameter, columns, n, a->stability);
-  EACH_LANE a->density[c] = density[0][c];
+  load_inputs(in, columns, n, &a->read);
   for (int k = 0; k < LEVELS; k++) EACH_LANE {
-    const float temperature = a->temperature[k][c];
-    const float vapour_pressure =
-        611.2f * exp_of((SATURATION_SLOPE * temperature - SATURATION_OFFSET) /
-                        (temperature - SATURATION_POLE));
-    const float saturation = 0.622f * vapour_pressure / (a->pressure[k][c] - vapour_pressure);
-    const float mixing_ratio = most(least(saturation, a->mixing_ratio[k][c]), 1e-6f);
+    const float saturation =
+        saturation_mixing_ratio(a->read.air_pressure[k][c], a->read.air_temperature[k][c]);
+    const float mixing_ratio = most(least(saturation, a->read.vapour_mixing_ratio[k][c]), 1e-6f);
     a->mixing_ratio[k][c] = mixing_ratio;
     a->relative_humidity[k][c] = mixing_ratio / saturation;
-    a->pressure_thickness[k][c] = density[k][c] * GRAVITY * thickness[k][c];
+    a->pressure_thickness[k][c] =
+        a->read.air_density[k][c] * GRAVITY * a->read.layer_thickness[k][c];
   }
+  const lanes *thickness = a->read.layer_thickness;
   EACH_LANE a->height[0][c] = 0.5f * thickness[0][c];
   for (int k = 1; k < LEVELS; k++) EACH_LANE
     a->height[k][c] = a->height[k - 1][c] + 0.5f * (thickness[k][c] + thickness[k - 1][c]);
@@ -90,11 +76,12 @@ static void find_environment(const closurax_inputs *in, const int *columns, int 
 static void lift_sources(air *a) {
   ALIGNED lanes threshold, reachable, open;
   EACH_LANE {
-    threshold[c] = a->pressure[0][c] - 1.5e3f;
+    threshold[c] = a->read.air_pressure[0][c] - 1.5e3f;
     reachable[c] = 1.0f;
     open[c] = 1.0f;
   }
   for (int base = 0; base < BASES; base++) {
+    parcel *p = &a->parcels[base];
     ALIGNED lanes depth, sum_t, sum_q, sum_h, sum_p, top, height, level, unfinished;
     EACH_LANE depth[c] = sum_t[c] = sum_q[c] = sum_h[c] = sum_p[c] = 0.0f;
     EACH_LANE top[c] = (float)base;
@@ -103,29 +90,29 @@ static void lift_sources(air *a) {
         const float thickness = depth[c] > 5e3f ? 0.0f : a->pressure_thickness[k][c];
         top[c] = depth[c] > 5e3f ? top[c] : (float)k;
         depth[c] += thickness;
-        sum_t[c] += thickness * a->temperature[k][c];
+        sum_t[c] += thickness * a->read.air_temperature[k][c];
         sum_q[c] += thickness * a->mixing_ratio[k][c];
         sum_h[c] += thickness * a->height[k][c];
-        sum_p[c] += thickness * a->pressure[k][c];
+        sum_p[c] += thickness * a->read.air_pressure[k][c];
         unfinished[c] = depth[c] > 5e3f ? 0.0f : 1.0f;
       }
       if (!any_of(unfinished)) break;
     }
     EACH_LANE {
-      const float pressure = a->pressure[base][c];
+      const float pressure = a->read.air_pressure[base][c];
       const int is_spaced = (base == 0) | (pressure < threshold[c]);
       threshold[c] = (base > 0) & is_spaced ? threshold[c] - 1.5e3f : threshold[c];
       reachable[c] = depth[c] > 5e3f ? reachable[c] : 0.0f;
       a->is_candidate[base][c] =
-          is_spaced & (pressure >= a->pressure[0][c] - 3e4f) ? reachable[c] : 0.0f;
+          is_spaced & (pressure >= a->read.air_pressure[0][c] - 3e4f) ? reachable[c] : 0.0f;
       const float temperature = sum_t[c] / depth[c], mixing_ratio = sum_q[c] / depth[c];
       const float at = sum_p[c] / depth[c];
       const float saturated = least(lifted_temperature(at, temperature, mixing_ratio), temperature);
-      a->source_top[base][c] = top[c];
+      p->source_top[c] = top[c];
       a->source_temperature[base][c] = temperature;
-      a->source_mixing_ratio[base][c] = mixing_ratio;
+      p->mixing_ratio[c] = mixing_ratio;
       a->source_pressure[base][c] = at;
-      a->parcel_temperature[base][c] = saturated;
+      p->temperature[c] = saturated;
       height[c] = sum_h[c] / depth[c] - (saturated - temperature) * (float)(1004.5 / 9.81);
       level[c] = (float)base;
     }
@@ -137,30 +124,30 @@ static void lift_sources(air *a) {
       const float above = most(exists ? level[c] : LEVELS - 1, 1.0f), below = above - 1.0f;
       const float low = at_level(a->height, below, c);
       const float fraction = (height[c] - low) / (at_level(a->height, above, c) - low);
-      const float t = at_level(a->temperature, below, c);
+      const float t = at_level(a->read.air_temperature, below, c);
       const float q = at_level(a->mixing_ratio, below, c);
-      const float w = at_level(a->vertical_velocity, below, c);
-      const float temperature = t + (at_level(a->temperature, above, c) - t) * fraction;
+      const float w = at_level(a->read.mean_vertical_velocity, below, c);
+      const float temperature = t + (at_level(a->read.air_temperature, above, c) - t) * fraction;
       const float mixing_ratio = q + (at_level(a->mixing_ratio, above, c) - q) * fraction;
-      float ascent = w + (at_level(a->vertical_velocity, above, c) - w) * fraction;
-      const float spacing = a->grid_spacing[c];
+      float ascent = w + (at_level(a->read.mean_vertical_velocity, above, c) - w) * fraction;
+      const float spacing = a->read.grid_spacing[c];
       ascent = spacing >= 25e3f ? ascent * spacing / 25e3f : ascent;
       const float excess = ascent - 0.02f * least(height[c] / 2e3f, 1.0f);
       /* Products with flags, because compilers do not make vectors of conditional powers. */
       const float rises = excess >= 1e-4f ? 1.0f : 0.0f;
       const float warming = rises * (4.64f * pow_of(most(excess, 1e-4f), 0.33f));
-      const float lifted = a->parcel_temperature[base][c] + warming;
+      const float lifted = p->temperature[c] + warming;
       const float around = virtual_temperature(temperature, mixing_ratio);
       const float candidate = a->is_candidate[base][c];
       /* A source layer whose air is saturated only above the column ends the search. */
       open[c] = (candidate > 0.0f) & !exists ? 0.0f : open[c];
-      a->is_triggered[base][c] = (lifted >= temperature) & exists ? candidate * open[c] : 0.0f;
+      p->is_triggered[c] = (lifted >= temperature) & exists ? candidate * open[c] : 0.0f;
       a->margin[base][c] = lifted - temperature;
       const float work = (float)(1000 * 9.81) * warming / around;
-      a->velocity[base][c] = least(warming > 1e-4f ? 1.0f + 0.5f * sqrtf(work) : 1.0f, 3.0f);
-      a->parcel_height[base][c] = height[c];
-      a->parcel_level[base][c] = above;
-      a->around[base][c] = around;
+      p->velocity[c] = least(warming > 1e-4f ? 1.0f + 0.5f * sqrtf(work) : 1.0f, 3.0f);
+      p->height[c] = height[c];
+      p->level[c] = above;
+      p->around[c] = around;
     }
   }
 }
@@ -170,7 +157,7 @@ static void examine(const closurax_inputs *in, const int *columns, int n, air *a
   lift_sources(a);
   EACH_LANE possible[c] = 0;
   for (int base = 0; base < BASES; base++)
-    EACH_LANE possible[c] |= a->is_triggered[base][c] > 0.0f;
+    EACH_LANE possible[c] |= a->parcels[base].is_triggered[c] > 0.0f;
 }
 
 /* The environment as test parcels meet it, on each level. */
@@ -182,11 +169,6 @@ typedef struct {
 typedef struct {
   lanes top, equilibrium, cape;
 } ascent;
-
-typedef struct {
-  lanes source_top, theta_e, temperature, mixing_ratio, height, level, around, velocity;
-  lanes is_triggered;
-} parcel;
 
 typedef struct {
   lanes buoyancy[LEVELS], velocity[LEVELS], condensate[LEVELS], fallout[LEVELS];
@@ -230,8 +212,9 @@ INLINED void climb(const air *a, const surroundings *s, const parcel *p, const f
       const float falls = fall_rate[c] * distance / sqrtf(most(squared[c], 0.25f));
       const float fallout = load * falls / (1.0f + falls);
       const float stays = load - fallout;
+      const float moister = vapour - a->mixing_ratio[k][c];
       const float warmed = warmth * (1.0f + 0.608f * vapour) +
-                           0.608f * a->temperature[k][c] * (vapour - a->mixing_ratio[k][c]);
+                           0.608f * a->read.air_temperature[k][c] * moister;
       const float buoyant = warmed * s->per_virtual_temperature[k][c] - stays;
       const float share = per_pascal[c] * a->pressure_thickness[k][c];
       const float work = (buoyancy[c] + buoyant) * distance * GRAVITY;
@@ -259,9 +242,9 @@ INLINED void climb(const air *a, const surroundings *s, const parcel *p, const f
   }
 }
 
-static void choose_parcel(const air *a, const surroundings *s, const lanes *source_theta_e,
-                          const float *factor, parcel *chosen, ascent *rise, plume *way,
-                          lanes *depths, lanes *counts) {
+static void choose_parcel(const air *a, const surroundings *s, const float *factor,
+                          parcel *chosen, ascent *rise, plume *way, lanes *depths,
+                          lanes *counts) {
   ALIGNED lanes best, first_triggered, first_deep, tallest;
   EACH_LANE {
     best[c] = tallest[c] = -1.0f;
@@ -269,28 +252,17 @@ static void choose_parcel(const air *a, const surroundings *s, const lanes *sour
     counts[0][c] = counts[1][c] = counts[2][c] = 0.0f;
   }
   for (int base = 0; base < BASES; base++) {
-    ALIGNED parcel p;
+    const parcel *p = &a->parcels[base];
     ALIGNED ascent r;
     EACH_LANE depths[base][c] = 0.0f;
-    if (!any_of(a->is_triggered[base])) continue;
+    if (!any_of(p->is_triggered)) continue;
+    climb(a, s, p, factor, &r, NULL);
     EACH_LANE {
-      p.source_top[c] = a->source_top[base][c];
-      p.theta_e[c] = source_theta_e[base][c];
-      p.temperature[c] = a->parcel_temperature[base][c];
-      p.mixing_ratio[c] = a->source_mixing_ratio[base][c];
-      p.height[c] = a->parcel_height[base][c];
-      p.level[c] = a->parcel_level[base][c];
-      p.around[c] = a->around[base][c];
-      p.velocity[c] = a->velocity[base][c];
-      p.is_triggered[c] = a->is_triggered[base][c];
-    }
-    climb(a, s, &p, factor, &r, NULL);
-    EACH_LANE {
-      const int triggered = p.is_triggered[c] > 0.0f;
-      const float depth = at_level(a->height, r.top[c], c) - p.height[c];
-      const int forms = triggered & (r.top[c] > p.level[c]) & (r.top[c] > p.source_top[c]) &
-                        (r.equilibrium[c] + 1.0f > p.source_top[c]);
-      const int deep = forms & (depth > least_depth(p.temperature[c])) & (r.cape[c] > 1.0f);
+      const int triggered = p->is_triggered[c] > 0.0f;
+      const float depth = at_level(a->height, r.top[c], c) - p->height[c];
+      const int forms = triggered & (r.top[c] > p->level[c]) & (r.top[c] > p->source_top[c]) &
+                        (r.equilibrium[c] + 1.0f > p->source_top[c]);
+      const int deep = forms & (depth > least_depth(p->temperature[c])) & (r.cape[c] > 1.0f);
       const int taller = forms & (depth > best[c]);
       depths[base][c] = triggered ? depth : 0.0f;
       best[c] = taller ? depth : best[c];
@@ -308,31 +280,28 @@ static void choose_parcel(const air *a, const surroundings *s, const lanes *sour
     base = first_deep[c] >= 0.0f ? first_deep[c] : base;
     base = most(base, 0.0f);
     counts[3][c] = base;
-    chosen->source_top[c] = at_level(a->source_top, base, c);
-    chosen->theta_e[c] = at_level(source_theta_e, base, c);
-    chosen->temperature[c] = at_level(a->parcel_temperature, base, c);
-    chosen->mixing_ratio[c] = at_level(a->source_mixing_ratio, base, c);
-    chosen->height[c] = at_level(a->parcel_height, base, c);
-    chosen->level[c] = at_level(a->parcel_level, base, c);
-    chosen->around[c] = at_level(a->around, base, c);
-    chosen->velocity[c] = at_level(a->velocity, base, c);
-    chosen->is_triggered[c] = at_level(a->is_triggered, base, c);
   }
+  const lanes *from = (const lanes *)a->parcels;
+  lanes *to = (lanes *)chosen;
+  const int fields = sizeof(parcel) / sizeof(lanes);
+  for (int i = 0; i < fields; i++)
+    EACH_LANE to[i][c] = from[fields * (int32_t)counts[3][c] + i][c];
   memset(way, 0, sizeof *way);
   climb(a, s, chosen, factor, rise, way);
 }
 
 static void subcloud_velocity(const air *a, const parcel *p, float *velocity) {
   EACH_LANE {
-    const float exner = pow_of(a->pressure[0][c] / 1e5f, (float)(287.0 / 1004.5));
-    const float theta = a->temperature[0][c] / exner;
-    const float flux = GRAVITY / theta * a->heat_flux[c] / (a->density[c] * 1004.5f);
+    const float exner = pow_of(a->read.air_pressure[0][c] / 1e5f, (float)(287.0 / 1004.5));
+    const float theta = a->read.air_temperature[0][c] / exner;
+    const float flux = GRAVITY / theta * a->read.sensible_heat_flux[c] /
+                       (a->read.air_density[0][c] * 1004.5f);
     const float base = most(p->height[c], at_level(a->height, p->source_top[c], c));
     const float cubed = most(flux, 0.0f) * base;
     const float convective = cubed > 0.0f ? pow_of(cubed, 0.333f) : 0.0f;
-    const float stability = a->stability[c];
+    const float stability = a->read.stability_parameter[c];
     const float unstable = stability <= 0.0f ? pow_of(-stability, (float)(2.0 / 3.0)) : 1.0f;
-    const float friction = a->friction_velocity[c] * a->friction_velocity[c];
+    const float friction = a->read.friction_velocity[c] * a->read.friction_velocity[c];
     const float squared =
         3.8f * friction + (stability <= 0.0f ? 0.22f * (convective * convective) +
                                                    1.9f * friction * unstable
@@ -341,35 +310,21 @@ static void subcloud_velocity(const air *a, const parcel *p, float *velocity) {
   }
 }
 
-/* Row `row` of the features, standardised. */
-INLINED void tell(float *features, int row, const float *raw) {
-  const float mean = feature_mean[row], inverse = feature_inverse_scale[row];
-  float *to = features + (size_t)row * BATCH;
-  EACH_LANE to[c] = within((raw[c] - mean) * inverse, -8.0f, 8.0f);
-}
-
-#define TELL(expression)                          \
-  do {                                            \
-    ALIGNED lanes raw;                            \
-    EACH_LANE raw[c] = (expression);              \
-    tell(features, row++, raw);                   \
-  } while (0)
-
-static void describe(const air *a, float *features, float *timescale) {
+static void describe(air *a, float *features, float *timescale) {
   ALIGNED surroundings s;
-  ALIGNED lanes source_theta_e[BASES], depths[BASES], speed[LEVELS], counts[4];
+  ALIGNED lanes depths[BASES], speed[LEVELS], counts[4];
   ALIGNED lanes factor, stirring, half_way, largest_margin, largest_depth;
   ALIGNED parcel p;
   ALIGNED ascent rise;
   ALIGNED plume way;
 
   EACH_LANE {
-    const float spacing = a->grid_spacing[c];
+    const float spacing = a->read.grid_spacing[c];
     factor[c] = spacing >= (float)(0.99996 * 25e3) ? 1.0f : 1.0f + log_of(25e3f / spacing);
     half_way[c] = 0.0f;
   }
   for (int k = 0; k < LEVELS; k++) EACH_LANE {
-    const float pressure = a->pressure[k][c], temperature = a->temperature[k][c];
+    const float pressure = a->read.air_pressure[k][c], temperature = a->read.air_temperature[k][c];
     const float mixing_ratio = a->mixing_ratio[k][c];
     const float saturation = mixing_ratio / a->relative_humidity[k][c];
     const float log_ratio = log_of(1e5f / pressure);
@@ -379,7 +334,7 @@ static void describe(const air *a, float *features, float *timescale) {
     const float inverse = 1.0f / temperature;
     const float heating = (float)(2.5e6) / (1004.5f * temperature) * saturation;
     const float growth = inverse + heating * (slope - inverse);
-    const float east = a->eastward_wind[k][c], north = a->northward_wind[k][c];
+    const float east = a->read.eastward_wind[k][c], north = a->read.northward_wind[k][c];
     s.theta_e[k][c] = theta_e(log_ratio, temperature, mixing_ratio, lifted);
     s.saturated_theta_e[k][c] = theta_e(log_ratio, temperature, saturation, temperature);
     s.saturation[k][c] = saturation;
@@ -387,15 +342,15 @@ static void describe(const air *a, float *features, float *timescale) {
     s.per_theta_e[k][c] = 1.0f / (s.saturated_theta_e[k][c] * growth);
     s.per_virtual_temperature[k][c] = 1.0f / virtual_temperature(temperature, mixing_ratio);
     speed[k][c] = sqrtf(east * east + north * north);
-    half_way[c] = pressure >= 0.5f * a->pressure[0][c] ? (float)k : half_way[c];
+    half_way[c] = pressure >= 0.5f * a->read.air_pressure[0][c] ? (float)k : half_way[c];
   }
   for (int base = 0; base < BASES; base++) EACH_LANE {
+    parcel *from = &a->parcels[base];
     const float pressure = a->source_pressure[base][c], t = a->source_temperature[base][c];
-    const float q = a->source_mixing_ratio[base][c];
-    source_theta_e[base][c] =
-        theta_e(log_of(1e5f / pressure), t, q, lifted_temperature(pressure, t, q));
+    const float q = from->mixing_ratio[c];
+    from->theta_e[c] = theta_e(log_of(1e5f / pressure), t, q, lifted_temperature(pressure, t, q));
   }
-  choose_parcel(a, &s, source_theta_e, factor, &p, &rise, &way, depths, counts);
+  choose_parcel(a, &s, factor, &p, &rise, &way, depths, counts);
   subcloud_velocity(a, &p, stirring);
 
   EACH_LANE largest_margin[c] = -6.0f, largest_depth[c] = 0.0f;
@@ -409,17 +364,17 @@ static void describe(const air *a, float *features, float *timescale) {
       largest_margin[c] = most(largest_margin[c], margin[c]);
       largest_depth[c] = k == 0 ? depths[k][c] : most(largest_depth[c], depths[k][c]);
     }
-    TELL(a->temperature[k][c]);
+    TELL(a->read.air_temperature[k][c]);
     TELL(log_of(a->mixing_ratio[k][c]));
     TELL(a->relative_humidity[k][c]);
     TELL(s.theta_e[k][c]);
     TELL(s.saturated_theta_e[k][c]);
-    TELL(a->eastward_wind[k][c]);
-    TELL(a->northward_wind[k][c]);
+    TELL(a->read.eastward_wind[k][c]);
+    TELL(a->read.northward_wind[k][c]);
     TELL(speed[k][c]);
     ALIGNED lanes root;
     EACH_LANE {
-      const float w = a->vertical_velocity[k][c], size = fabsf(w);
+      const float w = a->read.mean_vertical_velocity[k][c], size = fabsf(w);
       const float sign = size > 1e-9f ? (w < 0.0f ? -1.0f : 1.0f) : 0.0f;
       root[c] = sign * pow_of(size, 0.33f);
     }
@@ -427,9 +382,9 @@ static void describe(const air *a, float *features, float *timescale) {
     if (k < BASES) {
       TELL(margin[c]);
       TELL(tanh_of(margin[c] / 0.15f)); /* -1 where there is no candidate */
-      TELL(source_theta_e[k][c]);
-      TELL(a->parcel_height[k][c] / 1e3f);
-      TELL(a->parcel_level[k][c]);
+      TELL(a->parcels[k].theta_e[c]);
+      TELL(a->parcels[k].height[c] / 1e3f);
+      TELL(a->parcels[k].level[c]);
     } else {
       TELL(-6.0f);
       TELL(-1.0f);
@@ -450,7 +405,7 @@ static void describe(const air *a, float *features, float *timescale) {
   ALIGNED lanes advection, depth, required, energy, overturning;
   EACH_LANE {
     const float wind = 0.5f * (at_level(speed, p.level[c], c) + at_level(speed, half_way[c], c));
-    advection[c] = a->grid_spacing[c] / most(wind, 0.1f);
+    advection[c] = a->read.grid_spacing[c] / most(wind, 0.1f);
     required[c] = least_depth(p.temperature[c]);
     depth[c] = most(at_level(a->height, rise.top[c], c) - p.height[c], required[c]);
     energy[c] = most(rise.cape[c], 1.0f);
@@ -458,13 +413,13 @@ static void describe(const air *a, float *features, float *timescale) {
     timescale[c] = within(most(advection[c], overturning[c]), 300.0f, 86400.0f);
   }
   int row = LEVELS * CHANNELS;
-  TELL(log_of(a->grid_spacing[c]));
+  TELL(log_of(a->read.grid_spacing[c]));
   TELL(factor[c]);
-  TELL(log_of(a->time_step[c]));
-  TELL(log_of(a->friction_velocity[c]));
-  TELL(a->heat_flux[c]);
-  TELL(within(a->stability[c], -10.0f, 3.0f));
-  TELL(log_of(a->pressure[0][c]));
+  TELL(log_of(a->read.time_step[c]));
+  TELL(log_of(a->read.friction_velocity[c]));
+  TELL(a->read.sensible_heat_flux[c]);
+  TELL(within(a->read.stability_parameter[c], -10.0f, 3.0f));
+  TELL(log_of(a->read.air_pressure[0][c]));
   TELL(log_of(stirring[c]));
   TELL(counts[3][c]);
   TELL(p.height[c] / 1e3f);
@@ -488,8 +443,8 @@ static void describe(const air *a, float *features, float *timescale) {
   TELL(rise.equilibrium[c]);
   TELL(rise.top[c]);
   for (int base = 0; base < BASES; base++)
-    TELL(a->is_triggered[base][c] > 0.0f
-             ? within((depths[base][c] - least_depth(a->parcel_temperature[base][c])) / 2e3f,
+    TELL(a->parcels[base].is_triggered[c] > 0.0f
+             ? within((depths[base][c] - least_depth(a->parcels[base].temperature[c])) / 2e3f,
                       -2.0f, 2.0f)
              : -2.5f);
 }

@@ -142,13 +142,17 @@ def in_jax(scheme, inputs):
 
 
 def compare(returned, expected):
-    """The fraction of columns that decide otherwise; the others agree."""
+    """The fraction of columns that decide otherwise; the others agree.
+
+    Test parcels subtract potential temperatures that single precision rounds to 3e-5 K, in JAX
+    as in C, so that a few columns differ by more than the network does.
+    """
     flipped = np.any([returned[name] != expected[name] for name in DECISIONS], axis=0)
     for name in expected.keys() - {*DECISIONS}:
         difference = np.abs(returned[name] - expected[name])[~flipped]
         per_column = difference.reshape(len(difference), -1).max(axis=1)
         largest = np.abs(expected[name]).max()
-        assert np.quantile(per_column, 0.99) <= 5e-5 * largest, name
+        assert np.quantile(per_column, 0.99) <= 2e-5 * largest, name
     return flipped.mean()
 
 
@@ -290,21 +294,81 @@ def test_jax_export_calls_with_any_number_of_columns(folder, inputs, expected):
         np.testing.assert_allclose(returned[name], values[:7], atol=5e-5 * largest, rtol=0)
 
 
+def levelwise(trunk, features):
+    """Sizes that fill no vector, and levels that are reached across ground and top."""
+    arguments = {
+        columns.BiLSTM: {"hidden": 5, "depth": 3},
+        columns.LevelConvolution: {"width": 11, "kernel_size": 5, "dilations": (3, 30)},
+        columns.LevelMixing: {"levels": LEVELS, "width": 11, "depth": 1},
+        columns.DiagonalStateSpace: {"width": 11, "depth": 1, "states": 4},
+    }
+    sizes = {"channels": features.channels, "scalars": features.scalars}
+    keys = jax.random.split(jax.random.key(4))
+    network = columns.LevelwiseNetwork(trunk(**sizes, **arguments[trunk], key=keys[0]), key=keys[1])
+    # Layer normalisation begins with ones and zeros, which hide which is which.
+    rng = np.random.default_rng(0)
+    network = jax.tree_util.tree_map(
+        lambda x: (
+            x + np.float32(0.1) * rng.normal(size=x.shape).astype(np.float32)
+            if eqx.is_array(x)
+            else x
+        ),
+        network,
+    )
+    bias = network.column_head.bias.at[1].add(2.0)  # deep convection
+    network = eqx.tree_at(lambda n: n.column_head.bias, network, bias)
+    # Without constraints all columns have tendencies and rain.
+    return columns.ConvectionNetwork(features, network, scaling(), ())
+
+
+def agrees_with_its_reference(folder):
+    library = built(folder)
+    read, expected = read_parity(folder / "parity.bin")
+    assert len(read["time_step"]) > 16, "less than one block"
+    # Many columns, and few, for which products run along the rows of the matrices.
+    for count in (len(read["time_step"]), 3):
+        code, returned = called(library, {name: values[:count] for name, values in read.items()})
+        assert code == 0
+        for name, values in expected.items():
+            largest = np.abs(values).max()
+            limit = 0 if name in DECISIONS else 1e-5 * largest
+            assert largest > 0, f"{name} is not tested"
+            np.testing.assert_allclose(returned[name], values[:count], atol=limit, rtol=0)
+
+
 @pytest.mark.parametrize("activation", ["silu", "gelu"])
 def test_plain_features_and_other_activations(plain_scheme, inputs, activation, tmp_path):
-    some = {name: values[:300] for name, values in inputs.items()}
     scheme = with_activation(plain_scheme.features, activation)
-    export_c(scheme, tmp_path, some)
-    code, returned = called(built(tmp_path), some)
-    assert code == 0
-    assert compare(returned, in_jax(scheme, some)) == 0
+    export_c(scheme, tmp_path, {name: values[:300] for name, values in inputs.items()})
+    agrees_with_its_reference(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "trunk",
+    [
+        columns.BiLSTM,
+        columns.LevelConvolution,
+        columns.LevelMixing,
+        columns.DiagonalStateSpace,
+    ],
+)
+def test_networks_over_levels(plain_scheme, inputs, trunk, tmp_path):
+    scheme = levelwise(trunk, plain_scheme.features)
+    export_c(scheme, tmp_path, {name: values[:300] for name, values in inputs.items()})
+    assert f"LevelwiseNetwork, {trunk.__name__}" in (tmp_path / "README.txt").read_text()
+    agrees_with_its_reference(tmp_path)
 
 
 def test_unsupported_parts_are_refused_in_one_line(scheme, tmp_path):
-    trunk = columns.LevelConvolution(22, 53, 8, key=jax.random.key(0))
-    network = columns.LevelwiseNetwork(trunk, key=jax.random.key(0))
+    class OwnTrunk(columns.AbstractTrunk):
+        width: int = 3
+
+        def __call__(self, profile, scalars):
+            return profile[:, :3]
+
+    network = columns.LevelwiseNetwork(OwnTrunk(), key=jax.random.key(0))
     other = columns.ConvectionNetwork(scheme.features, network, scheme.scaling)
-    with pytest.raises(ClosuraxError, match="LevelwiseNetwork cannot be exported") as error:
+    with pytest.raises(ClosuraxError, match="OwnTrunk cannot .* trunks that can: BiLSTM") as error:
         export_c(other, tmp_path / "out")
     assert "\n" not in str(error.value)
     with pytest.raises(ClosuraxError, match="a ConvectionNetwork can"):
