@@ -70,6 +70,17 @@ def test_couple_convection(tmp_path, monkeypatch, capsys):
     assert abs(rain["learned"] / rain["Kain-Fritsch"] - 1) < 0.5
 
 
+@pytest.mark.slow
+def test_learn_operator(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["learn_operator.py"])
+    runpy.run_path(str(ROOT / "examples" / "learn_operator.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    errors = {line.split("  ")[0]: float(line.split("%")[0].split()[-1]) for line in lines}
+    assert list(errors) == ["mean of the samples", "finite volumes", "learned operator"]
+    assert errors["learned operator"] < errors["mean of the samples"] / 4
+
+
 def test_every_example_is_short_and_run_by_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     for example in EXAMPLES:
