@@ -1,4 +1,4 @@
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import equinox as eqx
@@ -86,7 +86,7 @@ class FieldSurrogate(AbstractOperator):
         return self.output_normaliser.denormalise(predicted)
 
     def predict(
-        self, dataset: xr.Dataset, *, sample: Hashable = "sample", chunk: int = 64
+        self, dataset: xr.Dataset, *, sample: str = "sample", chunk: int = 64
     ) -> xr.Dataset:
         """The outputs, with names, units and coordinates, for all samples in a Dataset.
 
@@ -102,7 +102,8 @@ class FieldSurrogate(AbstractOperator):
         """
         source = "the Dataset to predict from"
         first = self.inputs[0].name
-        dims = tuple(dataset[first].dims) if first in dataset.variables else ()
+        known = first in dataset.variables
+        dims = tuple(map(str, dataset[first].dims)) if known else ()
         for quantity in self.inputs:
             check_variable(dataset, source, quantity.name, dims, quantity.units)
         if chunk < 1:
@@ -130,7 +131,7 @@ class FieldSurrogate(AbstractOperator):
         }
         return xr.Dataset(variables, chosen.coords, attrs)
 
-    def _evaluate(self, samples: xr.Dataset, sample: Hashable, chunk: int) -> np.ndarray:
+    def _evaluate(self, samples: xr.Dataset, sample: str, chunk: int) -> np.ndarray:
         count = samples.sizes[sample]
         if count == 0:
             raise DataError(f"The Dataset to predict from holds no samples: {sample!r} is empty.")

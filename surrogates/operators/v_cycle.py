@@ -155,9 +155,13 @@ class VCycle(eqx.Module):
         """
         self._check(right)
         rights, solutions = [right], []
-        solution: Array | None = None
+        solution = self._convolve(self.solves[0][0], right)
         for level in range(self.levels):
-            solution = self._smooth(level, solution, rights[level], 0, self.before[level])
+            # The first step of all, from zero, is taken.
+            first = int(level == 0)
+            solution = self._smooth(
+                level, solution, rights[level], first, self.before[level] - first
+            )
             if level < self.levels - 1:
                 solutions.append(solution)
                 restricted = rights[level]
@@ -173,20 +177,14 @@ class VCycle(eqx.Module):
             solution = self._smooth(level, solution, rights[level], first, self.after[level])
         return solution
 
-    def _smooth(
-        self, level: int, solution: Array | None, right: Array, first: int, count: int
-    ) -> Array:
+    def _smooth(self, level: int, solution: Array, right: Array, first: int, count: int) -> Array:
         solves, applies = self.solves[level], self.applies[level]
         for step in range(first, first + count):
             # Shared kernels are the only ones of their level.
             solve = solves[0 if self.shared else step]
-            if solution is None:
-                solution = self._convolve(solve, right)
-            else:
-                apply = applies[0 if self.shared else step - (level == 0)]
-                residual = right - self._convolve(apply, solution)
-                solution = solution + self._convolve(solve, residual)
-        assert solution is not None
+            apply = applies[0 if self.shared else step - (level == 0)]
+            residual = right - self._convolve(apply, solution)
+            solution = solution + self._convolve(solve, residual)
         return solution
 
     def _convolve(self, kernel: Array, field: Array) -> Array:

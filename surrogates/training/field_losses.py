@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Operator = Callable[[Array], Array]
+Operator = Callable[..., Array]
 Fields = Float[Array | np.ndarray, "channel *space"]
 
 
@@ -22,8 +22,7 @@ def relative_h1(predicted: Fields, target: Fields) -> Float[Array, ""]:
     The gradient is that of forward differences between neighbours inside the domain, which
     assumes nothing about the sides; every axis has length one.
     """
-    error, target = predicted - target, jnp.asarray(target)
-    return jnp.sqrt(_h1_squared(error) / _h1_squared(target))
+    return jnp.sqrt(_h1_squared(predicted - target) / _h1_squared(target))
 
 
 def relative_l2_loss(model: Operator, batch: Mapping[str, Array | np.ndarray]) -> Float[Array, ""]:
@@ -40,7 +39,7 @@ def _norm(fields: Array | np.ndarray) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(fields**2))
 
 
-def _h1_squared(fields: Array) -> Float[Array, ""]:
+def _h1_squared(fields: Array | np.ndarray) -> Float[Array, ""]:
     points = fields[0].size
     total = jnp.sum(fields**2) / points
     for axis in range(1, fields.ndim):

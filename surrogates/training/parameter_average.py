@@ -9,7 +9,7 @@ from jaxtyping import Array, Int, PyTree
 class ParameterAverage(NamedTuple):
     """The state of `parameter_average`."""
 
-    count: Int[Array, ""]
+    steps: Int[Array, ""]
     average: PyTree
 
 
@@ -25,7 +25,7 @@ def parameter_average(decay: float) -> optax.GradientTransformation:
 
     def update(updates, state: ParameterAverage, parameters=None):
         assert parameters is not None
-        steps = state.count.astype(jnp.result_type(float))
+        steps = state.steps.astype(jnp.result_type(float))
         keep = jnp.minimum(decay, (1 + steps) / (10 + steps))
         average = jtu.tree_map(
             lambda mean, value, change: (keep * mean + (1 - keep) * (value + change)).astype(
@@ -35,6 +35,6 @@ def parameter_average(decay: float) -> optax.GradientTransformation:
             parameters,
             updates,
         )
-        return updates, ParameterAverage(state.count + 1, average)
+        return updates, ParameterAverage(state.steps + 1, average)
 
     return optax.GradientTransformation(init, update)

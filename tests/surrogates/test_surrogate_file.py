@@ -14,6 +14,7 @@ from closurax.datasets.normalisers import Standardiser
 from closurax.physics import closures, column, coupling
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 from closurax.physics.errors import SurrogateFileError
+from closurax.physics.scheme import Quantity
 from closurax.physics.spectral import SpectralGrid
 from closurax.physics.turbulence import BarotropicVorticity
 from closurax.surrogates import (
@@ -22,6 +23,7 @@ from closurax.surrogates import (
     SymmetrisedClosure,
     columns,
     load,
+    operators,
     read_header,
     save,
 )
@@ -74,6 +76,26 @@ def ensemble():
     )
 
 
+def between_fields(operator, output=("pressure", "Pa")):
+    inputs = (Quantity("vorticity", "s-1"), Quantity("streamfunction", "m2 s-1"))
+    return operators.FieldSurrogate(
+        operator,
+        inputs,
+        (Quantity(*output),),
+        Standardiser(jnp.array([0.1, 0.2]), jnp.array([6.0, 0.5])),
+        Standardiser(jnp.array([0.3]), jnp.array([2.0])),
+    )
+
+
+def fourier(channels=2, **options):
+    options = {"modes": (2, 3), "projection": 4, **options}
+    return operators.FNO(channels, 1, 3, 1, **options, key=jax.random.key(2))
+
+
+def multigrid(**options):
+    return operators.MgNO(2, 1, 3, 2, before=(1, 2), **options, key=jax.random.key(3))
+
+
 SCHEMES = {
     "convolutional": lambda: network(),
     "convolutional with options": lambda: network(
@@ -116,6 +138,50 @@ SCHEMES = {
         jnp.arange(6, dtype=jnp.int32) % 3,
         jnp.full((6, 44), 1e-5),
         neighbours=2,
+    ),
+    "multigrid operator": lambda: between_fields(
+        multigrid(
+            after=(0, 1),
+            boundary=["periodic", ("dirichlet", "neumann")],
+            layout="nodes",
+            restricted="residual",
+            shared=True,
+            bias_shape=(8, 7),
+        )
+    ),
+    "multigrid operator in one dimension": lambda: between_fields(multigrid(dimensions=1)),
+    "multigrid operator as a closure": lambda: operators.OperatorClosure(
+        between_fields(multigrid(boundary="periodic"), ("vorticity_tendency", "s-2"))
+    ),
+    "Fourier operator": lambda: between_fields(fourier(padding=0.25)),
+    "Fourier operator with coordinates": lambda: between_fields(
+        operators.WithCoordinates(fourier(3, modes=2, dimensions=1), 1, layout="nodes")
+    ),
+    "factorised Fourier operator": lambda: between_fields(
+        operators.FactorisedFNO(
+            2,
+            1,
+            3,
+            1,
+            modes=2,
+            padding=(0.0, 0.5, 0.0),
+            expansion=2,
+            dimensions=3,
+            key=jax.random.key(2),
+        )
+    ),
+    "U-Net": lambda: between_fields(
+        operators.UNet(
+            2, 1, 3, 2, convolutions=1, boundary=["periodic", "zero"], key=jax.random.key(2)
+        )
+    ),
+    "DeepONet": lambda: between_fields(
+        operators.DeepONet(
+            (8, 7), 2, 1, 3, 2, basis=4, halvings=1, layout="nodes", key=jax.random.key(2)
+        )
+    ),
+    "resampled": lambda: between_fields(
+        operators.Resampled(fourier(), (8, 6), ["periodic", "dirichlet"])
     ),
     "guarded convection with memory": lambda: column.PersistentConvection(
         coupling.GuardedConvection(

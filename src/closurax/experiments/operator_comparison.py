@@ -22,7 +22,10 @@ from .operator_report import write_report
 from .operator_settings import OperatorComparison
 from .training_folder import is_resumable
 
-_GENERATORS = {"darcy": datasets.generate_darcy, "helmholtz": datasets.generate_helmholtz}
+_GENERATORS: dict[str, Any] = {
+    "darcy": datasets.generate_darcy,
+    "helmholtz": datasets.generate_helmholtz,
+}
 _TIMED_SAMPLES, _TIMED_RUNS = 8, 5
 _SHOWN = 3
 
@@ -31,7 +34,7 @@ def run(settings: OperatorComparison, workspace: Workspace) -> dict[str, float]:
     """Makes the data if needed, trains, judges on unseen samples, and writes the report."""
     experiment = _Experiment(settings, workspace)
     data = experiment.prepare_data()
-    trained = {
+    trained: dict[str, list[Stage]] = {
         name: [experiment.train(name, seed, data) for seed in range(settings.seeds)]
         for name in settings.compared
     }

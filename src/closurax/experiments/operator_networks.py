@@ -105,8 +105,9 @@ def _build(
     with_axes = n_in + len(shape)
     if name == "mgno":
         return operators.MgNO(
-            n_in, n_out, boundary=data.boundary, layout=data.layout, before=_levels(shape), key=key
-        )
+            n_in, n_out, boundary=data.boundary, layout=data.layout, before=grid_levels(shape),
+            key=key,
+        )  # fmt: skip
     if name == "fno":
         fno = operators.FNO(with_axes, n_out, padding=padding, key=key)
         return operators.WithCoordinates(fno, **located)
@@ -118,14 +119,14 @@ def _build(
     return operators.DeepONet(shape, n_in, n_out, layout=data.layout, key=key)
 
 
-def _levels(shape: tuple[int, ...]) -> tuple[int, ...]:
+def grid_levels(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Grids down to two points, with a second smoothing on the coarsest."""
     levels = max(2, int(np.log2(min(shape))))
     return (1,) * (levels - 1) + (2,)
 
 
 @eqx.filter_jit
-def _predict(surrogate: operators.FieldSurrogate, inputs: Array) -> Array:
+def _predict(surrogate: operators.AbstractOperator, inputs: Array) -> Array:
     return jax.vmap(surrogate)(inputs)
 
 

@@ -9,17 +9,7 @@ from closurax.datasets.normalisers import Standardiser
 from closurax.physics.errors import ClosuraxError, DataError, GridMismatchError
 from closurax.physics.scheme import Quantity
 from closurax.surrogates import load, read_header, save
-from closurax.surrogates.operators import (
-    FNO,
-    AbstractOperator,
-    DeepONet,
-    FactorisedFNO,
-    FieldSurrogate,
-    MgNO,
-    Resampled,
-    UNet,
-    WithCoordinates,
-)
+from closurax.surrogates.operators import FNO, AbstractOperator, FieldSurrogate
 
 INPUTS = (Quantity("permeability", "m2"), Quantity("source", "Pa s-1"))
 OUTPUTS = (Quantity("pressure", "Pa"),)
@@ -129,7 +119,8 @@ def test_predict_reads_chunk_by_chunk(tmp_path):
     with xr.open_dataset(tmp_path / "data.nc", cache=False) as lazy:
         result = surrogate().predict(lazy, chunk=2)
         assert not lazy["source"].variable._in_memory
-    np.testing.assert_array_equal(result["pressure"], surrogate().predict(data)["pressure"])
+    whole = surrogate().predict(data)
+    np.testing.assert_allclose(result["pressure"], whole["pressure"], rtol=1e-5, atol=1e-3)
 
 
 def renamed(data):
@@ -207,43 +198,11 @@ def test_refuses_other_fields():
         surrogate(Total())(jnp.zeros((3, 4, 4)))
 
 
-KEY = jax.random.key(8)
-OPERATORS = {
-    "MgNO": lambda: MgNO(
-        2, 1, 3, 2, before=(1, 2), after=(0, 1), boundary=["periodic", ("dirichlet", "neumann")],
-        layout="nodes", restricted="residual", shared=True, bias_shape=(8, 7), key=KEY,
-    ),
-    "MgNO in one dimension": lambda: MgNO(2, 1, 3, 1, before=(1, 1), dimensions=1, key=KEY),
-    "FNO": lambda: FNO(2, 1, 3, 1, modes=(2, 3), padding=0.25, projection=4, key=KEY),
-    "FactorisedFNO": lambda: FactorisedFNO(
-        2, 1, 3, 1, modes=2, padding=(0.0, 0.5, 0.0), expansion=2, dimensions=3, key=KEY
-    ),
-    "UNet": lambda: UNet(2, 1, 3, 2, convolutions=1, boundary=["periodic", "zero"], key=KEY),
-    "DeepONet": lambda: DeepONet((8, 7), 2, 1, 3, 2, basis=4, halvings=1, layout="nodes", key=KEY),
-    "WithCoordinates": lambda: WithCoordinates(
-        FNO(3, 1, 3, 1, modes=2, projection=4, dimensions=1, key=KEY), dimensions=1, layout="nodes"
-    ),
-    "Resampled": lambda: Resampled(
-        WithCoordinates(FNO(4, 1, 3, 1, modes=2, projection=4, key=KEY)),
-        (8, 6),
-        ["periodic", "dirichlet"],
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", OPERATORS)
-def test_round_trip_through_a_file(name, tmp_path):
-    saved = surrogate(OPERATORS[name]())
-    save(tmp_path / "surrogate", saved, provenance={"epochs": 12})
-    loaded = load(tmp_path / "surrogate")
-    assert type(loaded) is FieldSurrogate and eqx.tree_equal(loaded, saved)
+def test_loaded_surrogate_predicts_like_the_saved_one(tmp_path):
+    save(tmp_path / "surrogate", surrogate(), provenance={"epochs": 12})
     header = read_header(tmp_path / "surrogate")
     assert header["reads"] == [["permeability", "m2"], ["source", "Pa s-1"]]
     assert header["returns"] == [["pressure", "Pa"]]
     assert len(header["normalisation"]) == 4
-
-
-def test_loaded_surrogate_predicts_like_the_saved_one(tmp_path):
-    save(tmp_path / "surrogate", surrogate())
     loaded = load(tmp_path / "surrogate")
     xr.testing.assert_identical(loaded.predict(dataset()), surrogate().predict(dataset()))
