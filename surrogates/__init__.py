@@ -37,6 +37,7 @@ from .operators import (
     MgNO as MgNO,
     OperatorClosure as OperatorClosure,
     Resampled as Resampled,
+    ResidualStep as ResidualStep,
     UNet as UNet,
     VCycle as VCycle,
     WithCoordinates as WithCoordinates,
@@ -48,6 +49,7 @@ from .training import (
     fit as fit,
     mean_squared_error as mean_squared_error,
     restore_model as restore_model,
+    rollout_loss as rollout_loss,
     tendency_loss as tendency_loss,
     trainable_arrays as trainable_arrays,
 )

@@ -8,6 +8,7 @@ from .mgno import MgNO as MgNO
 from .operator import AbstractOperator as AbstractOperator
 from .operator_closure import OperatorClosure as OperatorClosure
 from .resampled import Resampled as Resampled
+from .residual_step import ResidualStep as ResidualStep
 from .unet import UNet as UNet
 from .v_cycle import VCycle as VCycle
 from .with_coordinates import WithCoordinates as WithCoordinates

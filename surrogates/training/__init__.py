@@ -11,5 +11,6 @@ from .field_losses import (
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .offline import FitResult as FitResult, fit as fit
 from .resolved_tendency import resolved_tendency as resolved_tendency
+from .rollout_loss import rollout_loss as rollout_loss
 from .trainable import trainable_arrays as trainable_arrays
 from .trajectory_loss import trajectory_loss as trajectory_loss

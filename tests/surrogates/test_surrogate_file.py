@@ -183,6 +183,13 @@ SCHEMES = {
     "resampled": lambda: between_fields(
         operators.Resampled(fourier(), (8, 6), ["periodic", "dirichlet"])
     ),
+    "step in time": lambda: operators.FieldSurrogate(
+        operators.ResidualStep(fourier(1)),
+        (Quantity("vorticity", "s-1"),),
+        (Quantity("vorticity", "s-1"),),
+        Standardiser(jnp.array([0.1]), jnp.array([6.0])),
+        Standardiser(jnp.array([0.1]), jnp.array([6.0])),
+    ),
     "guarded convection with memory": lambda: column.PersistentConvection(
         coupling.GuardedConvection(
             coupling.LimitedConvection(learned_convection(dense()), 0.01),

@@ -2,6 +2,7 @@
 
 from .convection_columns_settings import ConvectionColumns as ConvectionColumns
 from .convection_settings import Convection as Convection
+from .emulator_settings import EmulatorComparison as EmulatorComparison
 from .generate_darcy_settings import GenerateDarcy as GenerateDarcy
 from .generate_helmholtz_settings import GenerateHelmholtz as GenerateHelmholtz
 from .generate_trajectories_settings import GenerateTrajectories as GenerateTrajectories
@@ -17,6 +18,7 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "convection-columns": ConvectionColumns,
     "darcy": OperatorComparison,
     "helmholtz": OperatorComparison,
+    "navier-stokes-emulator": EmulatorComparison,
     "generate-darcy": GenerateDarcy,
     "generate-helmholtz": GenerateHelmholtz,
     "generate-trajectories": GenerateTrajectories,

@@ -92,7 +92,7 @@ class _Experiment:
                 self.parts.validation,
                 self.settings.seed,
                 folder,
-                self.workspace.resume and is_resumable(folder, inputs),
+                is_resumable(folder, inputs) and self.workspace.resume,
             )
             surrogates.save(scheme_file(self.workspace, name), trained.scheme, inputs)
             return {

@@ -25,7 +25,7 @@ def run(settings: GenerateTrajectories, workspace: Workspace) -> dict[str, float
         # The chunks themselves say how far the generation has come, and with which settings.
         generate_trajectories(
             file,
-            _model(equation),
+            equation_model(equation),
             initial,
             samples=settings.samples,
             duration=equation.duration,
@@ -57,7 +57,8 @@ def run(settings: GenerateTrajectories, workspace: Workspace) -> dict[str, float
     return made.results
 
 
-def _model(equation: Equation) -> AbstractModel:
+def equation_model(equation: Equation) -> AbstractModel:
+    """The model that solves an equation with these settings."""
     points, length = equation.grid_points, equation.length
     match equation:
         case settings_of.NavierStokes(viscosity=viscosity, forcing_amplitude=amplitude):

@@ -92,7 +92,7 @@ class _Experiment:
             trained = train_operator(
                 name, settings.data, settings.training, train, validation, self._quantities(),
                 settings.seed + seed, folder,
-                self.workspace.resume and is_resumable(folder, inputs),
+                is_resumable(folder, inputs) and self.workspace.resume,
             )  # fmt: skip
             surrogates.save(self._file(name, seed), trained.surrogate, inputs)
             return {

@@ -7,6 +7,11 @@ from .convection_figures import (
     skill_by_level_figure as skill_by_level_figure,
 )
 from .drawing import save_png as save_png
+from .emulator_figures import (
+    lead_time_figure as lead_time_figure,
+    rollouts_figure as rollouts_figure,
+    run_spectra_figure as run_spectra_figure,
+)
 from .figures import (
     snapshots_figure as snapshots_figure,
     spectra_figure as spectra_figure,

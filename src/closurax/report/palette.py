@@ -58,6 +58,15 @@ OPERATOR_LOOKS = {
     "solver": Look("Classical solver", "#000000", "--", 1.8),
 }
 
+EMULATOR_LOOKS = {
+    "truth": Look("Truth", "#000000", "-", 2.2, 3.0),
+    "mgno_one_step": Look("MgNO, one step only", "#d55e00", ":", 1.8),
+    "fno_one_step": Look("FNO, one step only", "#0072b2", ":", 1.8),
+    "coarse_solver": Look("Coarse solver", "#009e73", "-.", 1.8),
+    "persistence": Look("Persistence", "#8c8c8c", "--"),
+    "climatology": Look("Climatological mean", "#b0b0b0", ":"),
+}
+
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -83,7 +92,7 @@ STYLE: Any = {
 
 def look(name: str) -> Look:
     """The look of a closure; an unknown one gets a neutral look and its own name."""
-    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS}
+    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS, **EMULATOR_LOOKS}
     return known.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
 
 

@@ -20,7 +20,7 @@ TENDENCY = Quantity("vorticity_tendency", "s-2")
 
 def closure(inputs=(VORTICITY, STREAMFUNCTION), outputs=(TENDENCY,)):
     operator = MgNO(
-        len(inputs), len(outputs), 3, 2, before=(1, 1), boundary="periodic", layout="nodes",
+        len(inputs), len(outputs), 3, 1, before=(1, 1), boundary="periodic", layout="nodes",
         key=jax.random.key(9),
     )  # fmt: skip
     mean, scale = jnp.full(len(inputs), 0.1), jnp.full(len(inputs), 3.0)

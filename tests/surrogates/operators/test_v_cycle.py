@@ -12,7 +12,7 @@ from closurax.physics.errors import ClosuraxError, GridMismatchError
 from closurax.surrogates.operators import VCycle
 
 LAYOUTS = ["cells", "nodes"]
-OPTIONS = {"before": (1, 1, 2), "after": (1, 0, 1)}
+OPTIONS = {"before": (1, 1, 1), "after": (0, 1, 0)}
 
 
 @eqx.filter_jit

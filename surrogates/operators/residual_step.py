@@ -1,0 +1,38 @@
+import equinox as eqx
+from jaxtyping import Array, Float
+
+from closurax.physics.errors import ClosuraxError
+
+from .operator import AbstractOperator
+
+
+class ResidualStep(AbstractOperator):
+    """One step in time as what it adds: the fields and, on top, what an operator makes of them.
+
+    The operator learns the increment over the step. If it returns zero, nothing changes.
+    """
+
+    operator: AbstractOperator
+    in_channels: int = eqx.field(static=True)
+    out_channels: int = eqx.field(static=True)
+
+    def __init__(self, operator: AbstractOperator):
+        """**Arguments:**
+
+        - `operator`: from the fields to their increment.
+
+        Raises `ClosuraxError` if it does not return as many channels as it takes.
+        """
+        if operator.in_channels != operator.out_channels:
+            raise ClosuraxError(
+                f"A step returns the fields that it takes, but {type(operator).__name__} takes "
+                f"{operator.in_channels} channels and returns {operator.out_channels}; make these "
+                "the same."
+            )
+        self.operator = operator
+        self.in_channels, self.out_channels = operator.in_channels, operator.out_channels
+
+    def __call__(
+        self, fields: Float[Array, "in_channels *space"]
+    ) -> Float[Array, "out_channels *space"]:
+        return fields + self.operator(fields)
