@@ -47,5 +47,5 @@ def test_settings_that_leave_nothing_for_training_are_refused():
 
 
 def test_a_file_without_the_variable_is_refused_before_any_training(tmp_path):
-    with pytest.raises(DataError, match="does not exist|missing|no such"):
+    with pytest.raises(DataError, match="no file"):
         run_experiment("darcy", {**TINY, "data.training": "nowhere.nc"}, tmp_path / "run")
