@@ -1,6 +1,6 @@
 """MgNO here beside the same network in plain torch: inference and a training step.
 
-`python benchmarks/operator_speed.py [--grids 64 128] [--write]`, with torch installed.
+`python benchmarks/operator_speed.py [--grids 64 128]`, with torch installed.
 """
 
 import argparse

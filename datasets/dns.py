@@ -1,10 +1,10 @@
 """Direct numerical simulations of two-dimensional turbulence as files."""
 
 import os
-from pathlib import Path
 
 import xarray as xr
 
+from .netcdf_output import write_netcdf
 from .validation import check_snapshots, open_netcdf
 
 
@@ -35,14 +35,3 @@ def write_dns(dataset: xr.Dataset, path: str | os.PathLike) -> None:
     }
     encoding |= {name: {"_FillValue": None} for name in dataset.coords}
     write_netcdf(dataset, path, encoding)
-
-
-def write_netcdf(dataset: xr.Dataset, path: str | os.PathLike, encoding: dict) -> None:
-    """Writes a file under a temporary name next to its place and then moves it there."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        dataset.drop_encoding().to_netcdf(partial, engine="netcdf4", encoding=encoding)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from closurax.physics.spectral import (
 )
 from closurax.physics.turbulence import vorticity_advection
 
-from .dns import write_netcdf
+from .netcdf_output import write_netcdf
 from .validation import check_snapshots, open_netcdf
 
 _TRAINING_PAIRS = Path(__file__).with_name("data") / "dns2d_kf4_re20k_pairs64.nc"

@@ -24,7 +24,7 @@ from closurax.physics.errors import BlowUpError, DataError
 from closurax.physics.pdes import AbstractInitialState
 
 from .chunk_folder import chunk_folder
-from .dns import write_netcdf
+from .netcdf_output import write_netcdf
 from .validation import open_netcdf
 
 

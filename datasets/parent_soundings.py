@@ -11,7 +11,7 @@ from closurax.physics.errors import DataError
 
 from .column_validation import saturation_mixing_ratio
 from .convection_columns import split_by_sounding
-from .dns import write_netcdf
+from .netcdf_output import write_netcdf
 from .validation import open_netcdf
 
 _SHIPPED = Path(__file__).with_name("data") / "sars_soundings.nc"

@@ -3,10 +3,10 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Complex, Float
 
 from ..errors import GridMismatchError
+from .diagonal_product import diagonal_product
 
 
 class PeriodicInterval(eqx.Module):
@@ -106,14 +106,7 @@ class PeriodicInterval(eqx.Module):
         self, factor: np.ndarray, field_hat: Complex[Array, "*batch nk"]
     ) -> Complex[Array, "*batch nk"]:
         """Multiplies by a real or complex diagonal operator, in the precision of the field."""
-        factor = np.broadcast_to(factor, self.spectral_shape)
-        kind = field_hat.dtype if np.iscomplexobj(factor) else field_hat.real.dtype
-        factor_array = jnp.asarray(factor, kind).reshape(
-            (1,) * (field_hat.ndim - 1) + self.spectral_shape
-        )
-        if np.iscomplexobj(factor):
-            return factor_array * field_hat
-        return lax.complex(factor_array * field_hat.real, factor_array * field_hat.imag)
+        return diagonal_product(factor, field_hat, self.spectral_shape)
 
     def truncate(self, field_hat: Complex[Array, "*batch nk"]) -> Complex[Array, "*batch nk"]:
         """Keeps the resolved wavenumbers only."""

@@ -1,10 +1,11 @@
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+from closurax.datasets.netcdf_output import write_netcdf
 
 _COLUMNS = {
     "training_loss": ("1", "mean of the training loss over the batches of the epoch"),
@@ -60,6 +61,4 @@ class History:
 
 def write_history(dataset: xr.Dataset, path: Path) -> None:
     """Writes netCDF; the file appears under its name only when it is complete."""
-    partial = path.with_name(path.name + ".partial")
-    dataset.to_netcdf(partial, engine="netcdf4")
-    os.replace(partial, path)
+    write_netcdf(dataset, path)

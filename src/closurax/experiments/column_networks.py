@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 import optax
@@ -14,6 +13,7 @@ from closurax.surrogates import columns
 
 from .column_data import Columns
 from .convection_columns_settings import Network
+from .parameter_count import parameter_count
 
 _SAMPLE = 100_000
 _WEIGHT_DECAY = 1e-3
@@ -75,7 +75,7 @@ def train_network(
     history = fitted.history
     return Trained(
         fitted.best,
-        sum(leaf.size for leaf in jax.tree_util.tree_leaves(eqx.filter(network, eqx.is_array))),
+        parameter_count(network),
         history.sizes["epoch"],
         float(history["validation_loss"].min()),
         float(history["learning_time"][-1]),

@@ -1,6 +1,5 @@
 """The experiment `convection`: convection schemes side by side in a running column."""
 
-import os
 import time
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from closurax import datasets, surrogates
+from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics import AbstractScheme
 from closurax.physics.column import (
     AbstractConvection,
@@ -265,10 +265,7 @@ class _Experiment:
         return self.workspace.path(f"schemes/{name}.eqx")
 
     def _write(self, result: xr.Dataset, name: str) -> None:
-        path = self.workspace.path(f"runs/{name}.nc")
-        partial = path.with_name(path.name + ".partial")
-        result.to_netcdf(partial, engine="netcdf4")
-        os.replace(partial, path)
+        write_netcdf(result, self.workspace.path(f"runs/{name}.nc"))
 
 
 def _case(settings: Convection) -> xr.Dataset:

@@ -1,6 +1,5 @@
 """The experiment `convection-columns`: learned convection outside of any simulation."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from closurax import surrogates
+from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics.column import AbstractConvection
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 from closurax.surrogates.columns import convection_scores
@@ -20,6 +20,7 @@ from .column_networks import fit_baseline, train_network
 from .convection_columns_report import write_report
 from .convection_columns_settings import ConvectionColumns
 from .file_identity import file_identity
+from .shortest_seconds import shortest_seconds
 from .training_folder import is_resumable
 
 _TIMED_COLUMNS, _TIMED_RUNS = 1000, 5
@@ -126,7 +127,7 @@ class _Experiment:
             for name in names:
                 scheme = self._scheme(name)
                 scores = convection_scores(scheme, *test)
-                scores.to_netcdf(self.workspace.path(f"scores/{name}.nc"), engine="netcdf4")
+                write_netcdf(scores, self.workspace.path(f"scores/{name}.nc"))
                 found[name] = _numbers(scores)
                 if left_out.any() and not left_out.all():
                     for key, chosen in (("seen", ~left_out), ("left_out", left_out)):
@@ -175,10 +176,4 @@ def _microseconds(scheme: AbstractConvection, columns: Columns) -> float:
     count = min(_TIMED_COLUMNS, columns.size)
     batch = {name: jnp.asarray(values[:count]) for name, values in columns.inputs.items()}
     called = eqx.filter_jit(lambda inputs: jax.vmap(scheme.tendencies)(inputs))
-    jax.block_until_ready(called(batch))
-    seconds = []
-    for _ in range(_TIMED_RUNS):
-        start = time.perf_counter()
-        jax.block_until_ready(called(batch))
-        seconds.append(time.perf_counter() - start)
-    return 1e6 * min(seconds) / count
+    return 1e6 * shortest_seconds(lambda: called(batch), _TIMED_RUNS) / count

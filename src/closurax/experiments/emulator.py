@@ -8,6 +8,7 @@ import xarray as xr
 
 from closurax import surrogates
 from closurax.datasets import generate_trajectories, open_trajectories
+from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics import pdes
 from closurax.surrogates import operators
 
@@ -20,11 +21,12 @@ from .emulator_forecasts import (
     persistence,
     solver_seconds,
 )
-from .emulator_networks import new_emulator, parameter_count, train_emulator
+from .emulator_networks import new_emulator, train_emulator
 from .emulator_report import write_report
 from .emulator_scores import LONGER, emulator_scores, summary
 from .emulator_settings import EmulatorComparison
 from .generate_trajectories import equation_model
+from .parameter_count import parameter_count
 from .training_folder import is_resumable
 
 
@@ -156,7 +158,7 @@ class _Experiment:
                 name: forecast.fields for name, forecast in forecasts.items()
             }
             scores = emulator_scores(fields, truth["time"].values, settings)
-            scores.to_netcdf(self.workspace.path("scores.nc"), engine="netcdf4")
+            write_netcdf(scores, self.workspace.path("scores.nc"))
             self._write_rollouts(truth, fields)
             found = {"solver": {"milliseconds_per_step": 1e3 * solver_seconds(settings, start)}}
             for name, forecast in forecasts.items():
@@ -221,8 +223,5 @@ class _Experiment:
             | {"time": truth["time"][shown]},
             {"variable": str(truth.name), "equation": self.settings.equation},
         )
-        dataset.to_netcdf(
-            self.workspace.path("rollouts.nc"),
-            engine="netcdf4",
-            encoding={name: {"zlib": True, "complevel": 4} for name in fields},
-        )
+        encoding = {name: {"zlib": True, "complevel": 4} for name in fields}
+        write_netcdf(dataset, self.workspace.path("rollouts.nc"), encoding)

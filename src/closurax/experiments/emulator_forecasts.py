@@ -1,7 +1,5 @@
 """Runs from the first fields of trajectories: of emulators, and of what they have to beat."""
 
-import time
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,6 +14,7 @@ from closurax.surrogates import operators
 
 from .emulator_settings import EmulatorComparison
 from .generate_trajectories import equation_model
+from .shortest_seconds import shortest_seconds
 
 _TIMED_RUNS, _TIMED_STEPS = 3, 5
 
@@ -31,7 +30,7 @@ def emulator_run(surrogate: operators.FieldSurrogate, start: np.ndarray, steps: 
     """A free run of an emulator."""
     first = jnp.asarray(start)
     fields = np.asarray(_rollout(surrogate, first, steps))
-    seconds = _shortest(lambda: _rollout(surrogate, first, _TIMED_STEPS))
+    seconds = shortest_seconds(lambda: _rollout(surrogate, first, _TIMED_STEPS), _TIMED_RUNS)
     return Forecast(fields, seconds / (_TIMED_STEPS * len(start)))
 
 
@@ -77,8 +76,8 @@ def _solved(
         return _solve(model, first, number * equation.save_every, equation.save_every, dt)
 
     fields = np.asarray(solve(steps))
-    seconds = _shortest(lambda: solve(_TIMED_STEPS)) / (_TIMED_STEPS * len(start))
-    return fields, seconds
+    seconds = shortest_seconds(lambda: solve(_TIMED_STEPS), _TIMED_RUNS)
+    return fields, seconds / (_TIMED_STEPS * len(start))
 
 
 @eqx.filter_jit
@@ -109,13 +108,3 @@ def _on_points(fields: np.ndarray, points: int, dimensions: int) -> np.ndarray:
         if fields.shape[axis] != points:
             fields = resample(fields, points, axis=axis)
     return fields.astype(np.float32)
-
-
-def _shortest(work: Callable[[], Array]) -> float:
-    jax.block_until_ready(work())
-    seconds = []
-    for _ in range(_TIMED_RUNS):
-        started = time.perf_counter()
-        jax.block_until_ready(work())
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)

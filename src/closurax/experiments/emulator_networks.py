@@ -4,10 +4,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import equinox as eqx
-import jax
 import numpy as np
-import optax
 import xarray as xr
 from jaxtyping import Array, Key
 
@@ -18,6 +15,7 @@ from closurax.surrogates import operators
 from closurax.surrogates.training import rollout_loss
 
 from .emulator_settings import EmulatorComparison
+from .one_cycle import one_cycle_adam
 from .operator_networks import grid_levels
 
 
@@ -94,17 +92,12 @@ def train_emulator(
     (variable,) = (quantity.name for quantity in emulator.reads)
     train, validation = (_samples(part, variable, steps) for part in trajectories)
     n_steps = passes * (len(train["input"]) // batch_size)
-    schedule = optax.cosine_onecycle_schedule(
-        n_steps, rate, pct_start=0.2, div_factor=2, final_div_factor=100
-    )
     fitted = surrogates.fit(
         emulator,
         train,
         validation,
         loss=partial(rollout_loss, steps=steps, pushforward=pushforward),
-        optimiser=optax.chain(
-            optax.add_decayed_weights(training.weight_decay), optax.adam(schedule)
-        ),
+        optimiser=one_cycle_adam(n_steps, rate, training.weight_decay),
         epochs=passes,
         batch_size=batch_size,
         seed=seed,
@@ -117,12 +110,6 @@ def train_emulator(
         float(fitted.history["validation_loss"].min()),
         float(fitted.history["learning_time"][-1]),
     )
-
-
-def parameter_count(emulator: operators.FieldSurrogate) -> int:
-    """The number of parameters of the operator."""
-    arrays = jax.tree_util.tree_leaves(eqx.filter(emulator.operator, eqx.is_inexact_array))
-    return sum(leaf.size for leaf in arrays)
 
 
 def _samples(trajectories: xr.Dataset, variable: str, steps: int) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """The experiments `darcy` and `helmholtz`: learned operators against a classical solver."""
 
-import time
 from typing import Any
 
 import equinox as eqx
@@ -10,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from closurax import datasets, surrogates
+from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics import Quantity
 from closurax.surrogates import operators
 from closurax.surrogates.training import relative_h1, relative_l2
@@ -20,6 +20,7 @@ from .operator_baselines import Prediction, classical_solver, mean_field, ridge_
 from .operator_networks import Fields, predictions, train_operator
 from .operator_report import write_report
 from .operator_settings import OperatorComparison
+from .shortest_seconds import shortest_seconds
 from .training_folder import is_resumable
 
 _GENERATORS: dict[str, Any] = {
@@ -59,6 +60,7 @@ def run(settings: OperatorComparison, workspace: Workspace) -> dict[str, float]:
 class _Experiment:
     def __init__(self, settings: OperatorComparison, workspace: Workspace):
         self.settings, self.workspace = settings, workspace
+        self._read: dict[str, Fields] = {}
 
     def prepare_data(self) -> Stage:
         data = self.settings.data
@@ -184,6 +186,12 @@ class _Experiment:
         )
 
     def _fields(self, part: str) -> Fields:
+        """A part of the data, read and checked when it is first asked for."""
+        if part not in self._read:
+            self._read[part] = self._opened(part)
+        return self._read[part]
+
+    def _opened(self, part: str) -> Fields:
         data = self.settings.data
         path = getattr(data, part) or self.workspace.path(f"data/{part}.nc")
         count = data.training_samples if part == "training" else data.test_samples
@@ -216,7 +224,7 @@ class _Experiment:
             {name: (("sample", "x", "y"), field) for name, field in variables.items()},
             attrs={"input": data.inputs[0], "output": data.outputs[0]},
         )
-        dataset.to_netcdf(self.workspace.path("predictions.nc"), engine="netcdf4")
+        write_netcdf(dataset, self.workspace.path("predictions.nc"))
 
     def _file(self, name: str, seed: int):
         return self.workspace.path(f"operators/{name}-{seed}.eqx")
@@ -246,10 +254,4 @@ def _summary(each: list[dict[str, float]]) -> dict[str, float]:
 def _milliseconds(surrogate: operators.FieldSurrogate, inputs: np.ndarray) -> float:
     """The shortest of some timings of a batch, on all cores."""
     batch = inputs[:_TIMED_SAMPLES]
-    predictions(surrogate, batch)
-    seconds = []
-    for _ in range(_TIMED_RUNS):
-        start = time.perf_counter()
-        predictions(surrogate, batch)
-        seconds.append(time.perf_counter() - start)
-    return 1e3 * min(seconds) / len(batch)
+    return 1e3 * shortest_seconds(lambda: predictions(surrogate, batch), _TIMED_RUNS) / len(batch)

@@ -7,7 +7,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Key
 
 from closurax import surrogates
@@ -16,7 +15,9 @@ from closurax.physics import Quantity
 from closurax.surrogates import operators
 from closurax.surrogates.training import relative_h1_loss, relative_l2_loss
 
+from .one_cycle import one_cycle_adam
 from .operator_settings import FieldData, OperatorTraining
+from .parameter_count import parameter_count
 
 _LOSSES = {"l2": relative_l2_loss, "h1": relative_h1_loss}
 
@@ -63,17 +64,12 @@ def train_operator(
     )
     samples = dihedral_copies(*train) if data.symmetric else train
     steps = training.passes * (len(samples[0]) // training.batch_size)
-    schedule = optax.cosine_onecycle_schedule(
-        steps, training.learning_rate, pct_start=0.2, div_factor=2, final_div_factor=100
-    )
     fitted = surrogates.fit(
         surrogate,
         {"inputs": samples[0], "targets": samples[1]},
         {"inputs": validation.inputs, "targets": validation.outputs},
         loss=_LOSSES[training.loss],
-        optimiser=optax.chain(
-            optax.add_decayed_weights(training.weight_decay), optax.adam(schedule)
-        ),
+        optimiser=one_cycle_adam(steps, training.learning_rate, training.weight_decay),
         epochs=training.passes,
         batch_size=training.batch_size,
         seed=seed,
@@ -82,10 +78,9 @@ def train_operator(
         resume=resume,
     )
     history = fitted.history
-    arrays = jax.tree_util.tree_leaves(eqx.filter(operator, eqx.is_inexact_array))
     return TrainedOperator(
         fitted.best,
-        sum(leaf.size for leaf in arrays),
+        parameter_count(operator),
         float(history["validation_loss"].min()),
         float(history["learning_time"][-1]),
     )

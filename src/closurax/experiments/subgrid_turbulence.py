@@ -21,6 +21,7 @@ from closurax.surrogates.training import resolved_tendency
 
 from ..workspace import Stage, Workspace
 from .file_identity import file_identity
+from .parameter_count import parameter_count
 from .physical_closures import physical_closure
 from .reference import reference_of, shipped_reference
 from .run_file import write_run
@@ -137,7 +138,7 @@ class _Experiment:
             history = fitted.history
             best = int(history.attrs["best_epoch"])
             return {
-                "parameters": _count_parameters(closure.second),
+                "parameters": parameter_count(closure.second),
                 "epochs": history.sizes["epoch"],
                 "best_epoch": best,
                 "validation_loss": float(history["validation_loss"].sel(epoch=best)),
@@ -312,11 +313,6 @@ def _calibrated(closure: Sum, validation: xr.Dataset, grid: SpectralGrid) -> Sum
 
 def _arrays(pairs: xr.Dataset) -> dict[str, np.ndarray]:
     return {name: pairs[name].values for name in ("vorticity", "subgrid_tendency")}
-
-
-def _count_parameters(scheme: AbstractScheme) -> int:
-    trained = eqx.filter(scheme, surrogates.trainable_arrays(scheme))
-    return sum(leaf.size for leaf in jax.tree_util.tree_leaves(trained))
 
 
 def _seconds_per_time_unit(
