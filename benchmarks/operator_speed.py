@@ -1,9 +1,11 @@
-"""MgNO here beside the same network in plain torch: inference and a training step.
+"""MgNO here beside the same network in plain torch and foundax: inference and a training step.
 
-`python benchmarks/operator_speed.py [--grids 64 128]`, with torch installed.
+`python benchmarks/operator_speed.py [--grids 64 128]`, with torch installed, and foundax if that
+is to be timed too.
 """
 
 import argparse
+import importlib.util
 import json
 import time
 
@@ -21,11 +23,33 @@ from closurax.surrogates.operators import MgNO
 _BATCH = 8
 
 
-def candidates(size: int, boundary: str, layout: str):
+def networks(size: int) -> dict:
+    """One and the same architecture: 24 channels, 5 layers, 6 levels."""
+    key = jax.random.key(0)
+    built = {
+        "closurax released": MgNO(boundary="zero", layout="released", key=key),
+        "closurax cells": MgNO(boundary="dirichlet", layout="cells", key=key),
+    }
+    if importlib.util.find_spec("foundax"):
+        from foundax import mgno2d
+
+        built["foundax"] = ChannelsLast(mgno2d((size, size), num_channel_f=1, key=key))
+    return built
+
+
+class ChannelsLast(eqx.Module):
+    """A network of fields with their channels last, for fields with their channels first."""
+
+    network: eqx.Module
+
+    def __call__(self, fields):
+        return jnp.moveaxis(self.network(jnp.moveaxis(fields, 0, -1)), -1, 0)
+
+
+def candidates(model, size: int):
     """Functions that run one inference or training step each, and the seconds to compile."""
     fields = np.random.default_rng(0).standard_normal((_BATCH, 1, size, size)).astype("f4")
     targets = np.random.default_rng(1).standard_normal(fields.shape).astype("f4")
-    model = MgNO(boundary=boundary, layout=layout, key=jax.random.key(0))
     optimiser = optax.adam(1e-3)
     parameters, static = eqx.partition(model, eqx.is_inexact_array)
 
@@ -80,9 +104,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for size in arguments.grids:
         runs = {"torch": torch_candidates(size)}
-        for boundary, layout in (("zero", "released"), ("dirichlet", "cells")):
-            runs[f"closurax {layout}"], seconds = candidates(size, boundary, layout)
-            print(f"{size}: closurax {layout} compiles in {seconds:.1f} s")
+        for name, model in networks(size).items():
+            runs[name], seconds = candidates(model, size)
+            print(f"{size}: {name} compiles in {seconds:.1f} s", flush=True)
         for kind in ("infer", "step"):
             medians = interleaved_medians(
                 {name: run[kind] for name, run in runs.items()}, arguments.rounds
@@ -94,6 +118,7 @@ def main() -> None:
                 json.dumps(
                     {n: [round(medians[n] * 1e3, 1), round(r, 2)] for n, r in ratios.items()}
                 ),
+                flush=True,
             )
 
 

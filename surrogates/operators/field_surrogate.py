@@ -14,7 +14,9 @@ from closurax.datasets.validation import check_variable
 from closurax.physics.errors import ClosuraxError, DataError, GridMismatchError
 from closurax.physics.scheme import Quantity
 
+from .boundary import BoundaryLike
 from .operator import AbstractOperator
+from .resampled import Coarsening, Resampled
 
 
 class FieldSurrogate(AbstractOperator):
@@ -85,6 +87,24 @@ class FieldSurrogate(AbstractOperator):
         predicted = self.operator(normalised).astype(fields.dtype)
         return self.output_normaliser.denormalise(predicted)
 
+    def resampled(
+        self,
+        shape: Sequence[int],
+        boundary: BoundaryLike = "neumann",
+        coarsening: Coarsening = "means",
+    ) -> "FieldSurrogate":
+        """This surrogate, evaluated on a grid of `shape` cells for fields on any grid.
+
+        The arguments are those of `Resampled`, for the physical fields.
+        """
+        return FieldSurrogate(
+            Resampled(self, shape, boundary, coarsening),
+            self.inputs,
+            self.outputs,
+            _identity(self.in_channels),
+            _identity(self.out_channels),
+        )
+
     def predict(
         self, dataset: xr.Dataset, *, sample: str = "sample", chunk: int = 64
     ) -> xr.Dataset:
@@ -145,6 +165,10 @@ class FieldSurrogate(AbstractOperator):
             full = np.concatenate([fields, np.repeat(fields[-1:], missing, axis=0)])
             parts.append(np.asarray(_over_samples(self, jnp.asarray(full)))[: len(fields)])
         return np.concatenate(parts)
+
+
+def _identity(channels: int) -> Standardiser:
+    return Standardiser(jnp.zeros(channels), jnp.ones(channels))
 
 
 @eqx.filter_jit

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -156,13 +155,12 @@ class _Experiment:
     def _on_finer_grid(
         self, surrogate: operators.FieldSurrogate, finer: Fields
     ) -> dict[str, float]:
-        shape, found = self._fields("test").inputs.shape[2:], {}
-        if self.settings.data.layout == "cells":
-            resampled = operators.Resampled(
-                surrogate.operator, shape, boundary=self.settings.data.boundary
+        data, found = self.settings.data, {}
+        if data.layout == "cells":
+            resampled = surrogate.resampled(
+                self._fields("test").inputs.shape[2:], data.boundary, "sub-grids"
             )
-            on_its_grid = eqx.tree_at(lambda s: s.operator, surrogate, resampled)
-            predicted = predictions(on_its_grid, finer.inputs)
+            predicted = predictions(resampled, finer.inputs)
             found["finer_resampled_l2"] = _scores(predicted, finer.outputs)["l2"]
         if not isinstance(surrogate.operator, operators.DeepONet):
             predicted = predictions(surrogate, finer.inputs)

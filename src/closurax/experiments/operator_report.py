@@ -94,8 +94,8 @@ def _findings(
         line += f"{values['finer_l2']:.2%}"
         if "finer_resampled_l2" in values:
             line += (
-                f" as it is, and {values['finer_resampled_l2']:.2%} if the fields are resampled to "
-                "the grid of its training"
+                f" as it is, and {values['finer_resampled_l2']:.2%} on the sub-grids that have the "
+                "size of its training"
             )
         lines.append(line + ".")
     return lines
@@ -125,7 +125,7 @@ def _sections(settings, workspace, scores, trainings):
     table = report.Table(
         [
             "", "parameters", "relative L2", "relative H1", "L2, worst sample",
-            "L2, twice the points\nas it is", "L2, twice the points\nresampled", "training\ns",
+            "L2, twice the points\nas it is", "L2, twice the points\non sub-grids", "training\ns",
             "inference\nms per sample",
         ],
         rows,

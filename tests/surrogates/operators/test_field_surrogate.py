@@ -206,3 +206,30 @@ def test_loaded_surrogate_predicts_like_the_saved_one(tmp_path):
     assert len(header["normalisation"]) == 4
     loaded = load(tmp_path / "surrogate")
     xr.testing.assert_identical(loaded.predict(dataset()), surrogate().predict(dataset()))
+
+
+def test_resampled_is_the_surrogate_on_its_own_grid_in_physical_units(getkey):
+    """Where the normalised field is not zero on the sides, the physical one is."""
+
+    class Zero(AbstractOperator):
+        in_channels: int = 2
+        out_channels: int = 1
+
+        def __call__(self, fields):
+            return jnp.full((1, *fields.shape[1:]), -3.0 / 200.0)
+
+    resampled = surrogate(Zero()).resampled((4, 6), "dirichlet", "sub-grids")
+    finer = stacked(dataset(shape=(8, 12)), 0)
+    np.testing.assert_allclose(resampled(finer), np.zeros((1, 8, 12)), atol=1e-6)
+    assert (resampled.reads, resampled.returns) == (INPUTS, OUTPUTS)
+    own = stacked(dataset(shape=(4, 6)), 0)
+    trained = surrogate()
+    same = trained.resampled((4, 6))(own)
+    np.testing.assert_allclose(same, trained(own), rtol=1e-5)
+
+
+def test_a_resampled_surrogate_is_saved_and_loaded(tmp_path):
+    resampled = surrogate().resampled((6, 4), "dirichlet", "sub-grids")
+    save(tmp_path / "s.eqx", resampled)
+    finer = dataset(shape=(12, 8))
+    xr.testing.assert_equal(load(tmp_path / "s.eqx").predict(finer), resampled.predict(finer))

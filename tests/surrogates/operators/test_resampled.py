@@ -92,6 +92,17 @@ def test_another_boundary_condition_costs_accuracy_at_the_sides(x64):
     assert error("neumann") > 5 * error("dirichlet")
 
 
+class Returned(AbstractOperator):
+    """Returns fields that it has."""
+
+    fields: jax.Array
+    in_channels: int = eqx.field(static=True, default=2)
+    out_channels: int = eqx.field(static=True, default=2)
+
+    def __call__(self, fields):
+        return self.fields
+
+
 class Recorder(AbstractOperator):
     """Keeps what it is given."""
 
@@ -123,6 +134,31 @@ def test_means_over_cells_that_do_not_fit(getkey):
     weights = np.array([[1, 1, 1 / 2, 0, 0], [0, 0, 1 / 2, 1, 1]]) / 2.5
     expected = np.einsum("ij,cjk->cik", weights, np.asarray(fields))
     np.testing.assert_allclose(given(fields, (2, 4)), expected, atol=1e-6)
+
+
+def test_sub_grids_are_every_so_many_points_from_each_of_the_first(getkey):
+    class Cubes(AbstractOperator):
+        in_channels: int = 2
+        out_channels: int = 2
+
+        def __call__(self, fields):
+            assert fields.shape == (2, 3, 4)
+            return fields**3
+
+    fields = jax.random.normal(getkey(), (2, 6, 12))
+    parts = [fields[:, i::2, j::3] ** 3 for i in range(2) for j in range(3)]
+    cubed = Resampled(Cubes(), (3, 4), "periodic", "sub-grids")
+    expected = Resampled(Returned(sum(parts) / 6), (3, 4), "periodic")
+    np.testing.assert_allclose(apply(cubed, fields), apply(expected, fields), atol=1e-5)
+
+
+def test_sub_grids_keep_the_values_of_jumps(getkey):
+    jumps = jnp.sign(jax.random.normal(getkey(), (1, 8, 8)))
+    recorder = Recorder([])
+    jax.jit(Resampled(recorder, (4, 4), coarsening="sub-grids").__call__)(jumps)
+    jax.effects_barrier()
+    assert len(recorder.seen) == 4
+    assert np.all(np.abs(recorder.seen) == 1)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (5, 7), (9, 8), (17, 12)])
@@ -173,5 +209,7 @@ def test_refuses():
         Resampled(Seen((4,)), ())
     with pytest.raises(ClosuraxError, match="robin"):
         Resampled(Seen((4,)), (4,), "robin")
+    with pytest.raises(GridMismatchError, match="sub-grids of \\(4,\\)"):
+        Resampled(Seen((4,)), (4,), coarsening="sub-grids")(jnp.zeros((1, 6)))
     with pytest.raises(GridMismatchError, match="1 axes"):
         Resampled(Seen((4,)), (4,))(jnp.zeros((1, 4, 4)))
