@@ -35,6 +35,7 @@ from .generate_trajectories import (
     generate_trajectories as generate_trajectories,
     open_trajectories as open_trajectories,
 )
+from .lazy_samples import LazySamples as LazySamples, lazy_samples as lazy_samples
 from .normalisers import Standardiser as Standardiser
 from .operator_data import open_fields as open_fields
 from .parent_soundings import (
@@ -49,5 +50,9 @@ from .sounding import case_from_sounding as case_from_sounding, read_sounding as
 from .splits import split_by_time_block as split_by_time_block
 from .symmetries import dihedral_copies as dihedral_copies
 from .the_well import open_the_well as open_the_well
-from .trajectory_windows import TrajectoryWindows as TrajectoryWindows, windows as windows
+from .trajectory_windows import (
+    TrajectoryWindows as TrajectoryWindows,
+    WindowSteps as WindowSteps,
+    windows as windows,
+)
 from .weisman_klemp import weisman_klemp as weisman_klemp

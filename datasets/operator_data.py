@@ -28,6 +28,7 @@ def open_fields(
     outputs: Sequence[str],
     *,
     check_values: bool = True,
+    chunked: bool = True,
 ) -> xr.Dataset:
     """Opens the fields that an operator maps from and to, after checking them.
 
@@ -40,10 +41,12 @@ def open_fields(
     - `inputs`, `outputs`: names of variables.
     - `check_values`: whether all values are read once and checked. Without it, a file larger
         than memory opens at once.
+    - `chunked`: whether the values come in dask chunks of whole samples, if dask is installed.
+        Without them one sample is read faster, as for `lazy_samples`; but computing with a
+        variable reads all of it.
 
     The Dataset holds these variables, with `sample` as the first dim, and their coordinates.
-    The values stay on disk until they are used, in dask chunks of whole samples if dask is
-    installed. Units that are absent are taken to be "1".
+    The values stay on disk until they are used. Units that are absent are taken to be "1".
 
     Raises `DataError` if the file is missing, damaged or truncated, a variable is missing, not
     of numbers or not over samples, variables have different grids or sizes, a grid is not
@@ -70,7 +73,7 @@ def open_fields(
         raise
     for variable in dataset.variables.values():
         variable.attrs.setdefault("units", "1")
-    if importlib.util.find_spec("dask") is not None:
+    if chunked and importlib.util.find_spec("dask") is not None:
         dataset = dataset.chunk(sample=_samples_in(_CHUNK_BYTES, dataset, names))
     dataset.set_close(close)
     return dataset

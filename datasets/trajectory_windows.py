@@ -17,8 +17,9 @@ class TrajectoryWindows:
 
     `windows[i]` is `{"input": ..., "target": ...}` with the shapes `(input_steps, *points)` and
     `(output_steps, *points)`; for a slice or an array of indices, such as a row of
-    `Batches.indices`, they have a leading axis of windows. `windows[:]` is what `fit` takes:
-    everything at once. Windows are ordered by sample and, within a sample, by time.
+    `Batches.indices`, they have a leading axis of windows. `fit` takes `windows[:]`, everything
+    at once, or `windows.lazy()`, of which it reads batch after batch. Windows are ordered by
+    sample and, within a sample, by time.
 
     `windows` makes and checks it.
     """
@@ -45,26 +46,79 @@ class TrajectoryWindows:
     def __getitem__(self, index: Any) -> dict[str, Float[np.ndarray, "..."]]:
         if isinstance(index, slice | list | np.ndarray):
             chosen = np.arange(len(self))[index]
-            steps = self.input_steps + self.output_steps
-            cut = np.empty((len(chosen), steps, *self.trajectories.shape[2:]), self.dtype)
-            for place, position in enumerate(chosen.tolist()):
-                cut[place] = self._window(position)
+            cut = self._steps(chosen, 0, self.input_steps + self.output_steps)
             return {"input": cut[:, : self.input_steps], "target": cut[:, self.input_steps :]}
         position = operator.index(index)
         if not -len(self) <= position < len(self):
             raise IndexError(f"There is no window {position}; there are {len(self)}.")
-        window = self._window(position % len(self))
-        return {"input": window[: self.input_steps], "target": window[self.input_steps :]}
+        return {name: steps[0] for name, steps in self[[position]].items()}
 
     @property
     def dtype(self) -> np.dtype:
         return self.trajectories.dtype
 
-    def _window(self, position: int) -> Float[np.ndarray, "..."]:
-        sample, number = divmod(position, self.per_sample)
-        start = number * self.stride
-        end = start + self.input_steps + self.output_steps
-        return self.trajectories[sample, start:end].values
+    def lazy(self) -> dict[str, "WindowSteps"]:
+        """`windows[:]` with its arrays read when they are indexed, for `fit`.
+
+        The file must stay open.
+        """
+        end = self.input_steps + self.output_steps
+        return {
+            "input": WindowSteps(self, 0, self.input_steps),
+            "target": WindowSteps(self, self.input_steps, end),
+        }
+
+    def _steps(
+        self, chosen: Int[np.ndarray, " window"], first: int, end: int
+    ) -> Float[np.ndarray, "window step *points"]:
+        """The steps from `first` until `end` of windows."""
+        cut = np.empty((len(chosen), end - first, *self.trajectories.shape[2:]), self.dtype)
+        samples, numbers = np.divmod(chosen, self.per_sample)
+        starts = numbers * self.stride + first
+        # What neighbouring windows share is read once.
+        gaps = np.diff(starts)
+        joined = (np.diff(samples) == 0) & (gaps >= 0) & (gaps <= end - first)
+        for places in np.split(np.arange(len(chosen)), np.flatnonzero(~joined) + 1):
+            if not places.size:
+                continue
+            begin = starts[places[0]]
+            span = slice(begin, starts[places[-1]] + end - first)
+            read = self.trajectories[int(samples[places[0]]), span].values
+            for place in places:
+                cut[place] = read[starts[place] - begin :][: end - first]
+        return cut
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WindowSteps:
+    """Some of the steps of all windows, as an array that is read when it is indexed.
+
+    It has the `shape`, `(window, step, *points)`, and the `dtype` of the array, and takes a slice
+    or an array of indices of windows. `TrajectoryWindows.lazy` makes it.
+    """
+
+    windows: TrajectoryWindows
+    first: int
+    end: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        points = self.windows.trajectories.shape[2:]
+        return (len(self.windows), self.end - self.first, *points)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.windows.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: Any) -> Float[np.ndarray, "window step *points"]:
+        return self.windows._steps(np.arange(len(self))[index], self.first, self.end)
 
 
 def windows(

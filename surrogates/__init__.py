@@ -34,6 +34,7 @@ from .operators import (
     DeepONet as DeepONet,
     FactorisedFNO as FactorisedFNO,
     FieldSurrogate as FieldSurrogate,
+    InBFloat16 as InBFloat16,
     MgNO as MgNO,
     OperatorClosure as OperatorClosure,
     Resampled as Resampled,

@@ -81,6 +81,17 @@ def test_learn_operator(tmp_path, monkeypatch, capsys):
     assert errors["learned operator"] < errors["mean of the samples"] / 4
 
 
+@pytest.mark.slow
+def test_invert_darcy(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(ROOT / "examples" / "invert_darcy.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    wrong = {line.split("  ")[0]: float(line.split("%")[0].split()[-1]) for line in lines}
+    assert list(wrong) == ["solver", "surrogate"]
+    # About half of the cells have the wrong value if nothing is known.
+    assert wrong["solver"] < 5 and wrong["surrogate"] < 10
+
+
 def test_every_example_is_short_and_run_by_a_test():
     source = Path(__file__).read_text(encoding="utf-8")
     for example in EXAMPLES:

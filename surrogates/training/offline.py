@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,8 +26,9 @@ from closurax.physics.errors import ClosuraxError
 from .checkpoint import TrainingState, read_checkpoint, write_checkpoint, write_model
 from .history import History, write_history
 from .parameter_average import parameter_average
+from .sample_batches import held_in_memory, sample_batches
 from .trainable import trainable_arrays
-from .training_data import check_training_data, digest
+from .training_data import check_training_data, checked_digest
 
 Loss = Callable[[PyTree, PyTree], Float[Array, ""]]
 
@@ -49,6 +51,7 @@ def fit(
     epochs: int,
     batch_size: int,
     seed: int,
+    together: int = 1,
     configuration: Mapping[str, Any] | None = None,
     trainable: PyTree | None = None,
     average: float | None = None,
@@ -66,15 +69,25 @@ def fit(
     `seed` and the epoch alone, so that a training which was killed and resumed ends with the
     same arrays, bit by bit, as one that was not.
 
+    Data larger than memory are read while they are used: an array of `train` or `validation` may
+    be anything with `shape`, `dtype` and an index, a slice or increasing integers, such as
+    `lazy_samples` and `TrajectoryWindows.lazy` make it, a memory map or a Dataset of h5py. One
+    thread reads the next three batches during the computation, the samples of each in the order
+    of the file, and has ended whenever `fit` returns or raises. The result is that of the same
+    values in memory, bit by bit. Before the work all values are read once, to check and to
+    identify them.
+
     **Arguments:**
 
     - `model`: an Equinox module.
-    - `train`, `validation`: pytrees of arrays with a leading sample axis.
+    - `train`, `validation`: pytrees of arrays with a leading sample axis, in memory or not.
     - `loss`: maps a model and a batch of samples to a scalar, a mean over the samples.
     - `optimiser`: of optax, with any schedule.
     - `epochs`: at most this many passes over `train`.
     - `batch_size`: samples a step; what is left over at the end of an epoch is dropped.
     - `seed`: of the shuffles.
+    - `together`: how many neighbours stay together in them, as for `Batches`, for files that are
+        compressed in chunks of so many samples.
     - `configuration`: what `optimiser` and `loss` were made from, as JSON; it is recorded,
         and a resumed training must have the same.
     - `trainable`: a pytree like `model`, true for the arrays to train; by default
@@ -88,12 +101,13 @@ def fit(
     - `resume`: go on from `last.npz` in `out`, if there is one; otherwise it is replaced.
     - `progress`: whether to show a bar with the losses and the samples per second.
 
-    Raises `DataError` for data that do not fit together or are not finite, before any work;
+    Raises `DataError` for data that do not fit together or are not finite, before any work, and
+    for data that can no longer be read;
     `SurrogateFileError` for a checkpoint of another training; `ClosuraxError` if a loss
     becomes NaN or infinite: the best model until then is in `best.npz`.
     """
     n_train, n_validation = check_training_data(train, validation)
-    batches = Batches(n_train, batch_size, seed)
+    batches = Batches(n_train, batch_size, seed, together)
     if average is not None:
         if not 0 < average < 1:
             raise ClosuraxError(f"`average` must lie between 0 and 1, not {average:g}.")
@@ -112,8 +126,10 @@ def fit(
         "seed": seed,
         "batch_size": batch_size,
         "average": average,
-        "data": digest((train, validation)),
+        "data": checked_digest(train, validation, progress),
     }
+    if together != 1:
+        identity["together"] = together
     # Every step overwrites the buffers of the last one; the caller's stay as they are.
     model = _copied(model)
     trainable = trainable_arrays(model) if trainable is None else trainable
@@ -131,15 +147,17 @@ def fit(
     parameters, frozen = eqx.partition(state.model, trainable)
     best, history = _on_host(state.best), state.history
     training = (parameters, _copied(state.optimiser))
-    train, validation = jtu.tree_map(jnp.asarray, (train, validation))
-    shared = None
+    shared = everywhere = None
     if devices is not None:
         mesh = Mesh(np.asarray(devices), ("batch",))
         shared = NamedSharding(mesh, PartitionSpec("batch"))
         everywhere = NamedSharding(mesh, PartitionSpec())
-        frozen, train, validation, training = eqx.filter_shard(
-            (frozen, train, validation, training), everywhere
-        )
+        frozen, training = eqx.filter_shard((frozen, training), everywhere)
+    train, validation = (held_in_memory(data, everywhere) for data in (train, validation))
+    chunks = [
+        np.arange(start, min(start + batch_size, n_validation))
+        for start in range(0, n_validation, batch_size)
+    ]
     started = time.perf_counter() - sum(history.learning_time[-1:])
     with tqdm(
         total=epochs * batches.n_batches * batch_size,
@@ -152,23 +170,23 @@ def fit(
         while history.epochs < epochs and not _out_of_patience(history, patience):
             epoch = history.epochs + 1
             losses: list[Float[Array, ""]] = []
-            for indices in batches.indices(epoch):
-                fixed = (loss, optimiser, shared, frozen, train, indices)
-                training, value = _step(fixed, training)
-                losses.append(value)
-                # The loss of the step before: the device stays busy while we look at it.
-                if len(losses) > 1:
-                    _check_finite(losses[-2], epoch, len(losses) - 1, folder, best, history)
-                    bar.set_postfix(_shown(losses[-2], history), refresh=False)
-                bar.update(batch_size)
+            rows = batches.indices(epoch)
+            with closing(sample_batches(train, rows, "train", shared)) as samples:
+                for batch in samples:
+                    training, value = _step((loss, optimiser, shared, frozen, batch), training)
+                    losses.append(value)
+                    # The loss of the step before: the device stays busy while we look at it.
+                    if len(losses) > 1:
+                        _check_finite(losses[-2], epoch, len(losses) - 1, folder, best, history)
+                        bar.set_postfix(_shown(losses[-2], history), refresh=False)
+                    bar.update(batch_size)
             _check_finite(losses[-1], epoch, len(losses), folder, best, history)
-            validation_loss = (
-                sum(
-                    size * float(_evaluate((loss, frozen, judged(training)), chunk))
-                    for size, chunk in _chunks(validation, n_validation, batch_size)
-                )
-                / n_validation
-            )
+            validation_loss = 0.0
+            with closing(sample_batches(validation, chunks, "validation", everywhere)) as samples:
+                for chunk, batch in zip(chunks, samples, strict=True):
+                    chunk_loss = _evaluate((loss, frozen, judged(training)), batch)
+                    validation_loss += len(chunk) * float(chunk_loss)
+            validation_loss /= n_validation
             _check_finite(validation_loss, epoch, None, folder, best, history)
             history = history.with_epoch(
                 training_loss=float(np.mean([float(value) for value in losses])),
@@ -188,9 +206,8 @@ def fit(
 
 @eqx.filter_jit(donate="all-except-first")
 def _step(fixed, training):
-    loss, optimiser, shared, frozen, train, indices = fixed
+    loss, optimiser, shared, frozen, batch = fixed
     parameters, optimiser_state = training
-    batch = jtu.tree_map(lambda array: array[indices], train)
     if shared is not None:
         batch = jax.lax.with_sharding_constraint(batch, shared)
     value, gradient = eqx.filter_value_and_grad(
@@ -226,12 +243,6 @@ class _Folder:
 
 def _state(training, frozen, best, history) -> TrainingState:
     return TrainingState(eqx.combine(training[0], frozen), training[1], best, history)
-
-
-def _chunks(data: PyTree, n_samples: int, size: int) -> Iterator[tuple[int, PyTree]]:
-    for start in range(0, n_samples, size):
-        stop = min(start + size, n_samples)
-        yield stop - start, jtu.tree_map(lambda a, i=start, j=stop: a[i:j], data)
 
 
 def _copied(tree: PyTree) -> PyTree:

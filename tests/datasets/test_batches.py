@@ -46,3 +46,25 @@ def test_impossible_batches_are_refused(batch_size):
         Batches(10, batch_size)
     with pytest.raises(DataError, match="`seed` must not be negative"):
         Batches(10, 1, seed=-1)
+
+
+@given(n_samples=st.integers(1, 60), together=st.integers(1, 20), epoch=st.integers(0, 20))
+def test_neighbours_stay_together(n_samples, together, epoch):
+    order = Batches(n_samples, 1, 3, together).indices(epoch).ravel()
+    np.testing.assert_array_equal(np.sort(order), np.arange(n_samples))
+    # Every group is met once, from its first sample to its last.
+    groups = order // together
+    starts = np.flatnonzero(np.diff(groups, prepend=-1))
+    assert len(starts) == len(np.unique(groups))
+    for group in np.split(order, starts[1:]):
+        np.testing.assert_array_equal(group, np.arange(group[0], group[0] + len(group)))
+        assert group[0] % together == 0
+
+
+def test_groups_are_shuffled_and_single_samples_as_ever():
+    batches = Batches(64, 8, 1, together=8)
+    assert len({tuple(batches.indices(epoch)[:, 0]) for epoch in range(5)}) == 5
+    alone = np.random.default_rng((1, 2)).permutation(64).reshape(8, 8)
+    np.testing.assert_array_equal(Batches(64, 8, 1).indices(2), alone)
+    with pytest.raises(DataError, match="`together` must be at least 1, not 0"):
+        Batches(64, 8, 1, together=0)

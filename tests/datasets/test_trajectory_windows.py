@@ -55,6 +55,12 @@ def test_windows_are_those_of_the_obvious_loop(
     np.testing.assert_array_equal(cut[index]["target"], targets[index])
     chosen = np.array(data.draw(st.lists(st.integers(0, len(cut) - 1), min_size=1, max_size=5)))
     np.testing.assert_array_equal(cut[chosen]["target"], targets[chosen])
+    lazy = cut.lazy()
+    for name, expected in (("input", inputs), ("target", targets)):
+        assert lazy[name].shape == expected.shape and lazy[name].dtype == expected.dtype
+        assert len(lazy[name]) == len(expected) and lazy[name].ndim == expected.ndim
+        np.testing.assert_array_equal(lazy[name][:], expected)
+        np.testing.assert_array_equal(lazy[name][chosen], expected[chosen])
     np.testing.assert_array_equal(cut.samples, np.repeat(np.arange(n_samples), cut.per_sample))
 
 
@@ -100,3 +106,20 @@ def test_data_that_do_not_fit_are_one_clear_line(dataset, arguments, message):
     with pytest.raises(DataError, match=message) as raised:
         windows(dataset, **{"variable": "u", **arguments})
     assert "\n" not in str(raised.value)
+
+
+def test_what_neighbouring_windows_share_is_read_once(monkeypatch):
+    dataset, spans = trajectories(n_samples=2, n_times=9), []
+    read = xr.DataArray.__getitem__
+    cut = windows(dataset, "u", 2, 1)
+    monkeypatch.setattr(
+        xr.DataArray, "__getitem__", lambda self, key: spans.append(key) or read(self, key)
+    )
+    cut[:]
+    assert spans == [(0, slice(0, 9)), (1, slice(0, 9))]
+    spans.clear()
+    cut[np.array([0, 4, 5, 8])]
+    assert spans == [(0, slice(0, 3)), (0, slice(4, 8)), (1, slice(1, 4))]
+    spans.clear()
+    cut.lazy()["target"][:]
+    assert spans == [(0, slice(2, 9)), (1, slice(2, 9))]

@@ -183,6 +183,7 @@ SCHEMES = {
     "resampled": lambda: between_fields(
         operators.Resampled(fourier(), (8, 6), ["periodic", "dirichlet"])
     ),
+    "multigrid operator in bfloat16": lambda: between_fields(operators.InBFloat16(multigrid())),
     "step in time": lambda: operators.FieldSurrogate(
         operators.ResidualStep(fourier(1)),
         (Quantity("vorticity", "s-1"),),

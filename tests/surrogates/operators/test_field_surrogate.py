@@ -9,7 +9,7 @@ from closurax.datasets.normalisers import Standardiser
 from closurax.physics.errors import ClosuraxError, DataError, GridMismatchError
 from closurax.physics.scheme import Quantity
 from closurax.surrogates import load, read_header, save
-from closurax.surrogates.operators import FNO, AbstractOperator, FieldSurrogate
+from closurax.surrogates.operators import FNO, AbstractOperator, FieldSurrogate, MgNO, UNet
 
 INPUTS = (Quantity("permeability", "m2"), Quantity("source", "Pa s-1"))
 OUTPUTS = (Quantity("pressure", "Pa"),)
@@ -86,6 +86,27 @@ def test_gradients_leave_the_statistics_alone(getkey):
     slope = gradient(surrogate(), jax.random.normal(getkey(), (2, 5, 4)))
     assert not jnp.any(slope.input_normaliser.scale) and not jnp.any(slope.output_normaliser.mean)
     assert jnp.any(slope.operator.lift.kernel != 0)
+
+
+@pytest.mark.parametrize("network", [FNO, MgNO, UNet])
+def test_gradients_in_the_fields_equal_finite_differences(x64, getkey, network):
+    options = {
+        FNO: {"width": 3, "depth": 1, "modes": 2, "projection": 4},
+        MgNO: {"width": 3, "depth": 1, "before": (1, 1)},
+        UNet: {"width": 3, "levels": 2, "convolutions": 1},
+    }
+    model = surrogate(network(2, 1, **options[network], key=getkey()))
+    fields = 7 + jax.random.normal(getkey(), (2, 8, 12))
+    observed, direction = jax.random.normal(getkey(), (2, *fields.shape))
+
+    @jax.jit
+    def misfit(fields):
+        return jnp.sum((model(fields)[0, ::2, ::3] - 200 * observed[0, ::2, ::3]) ** 2)
+
+    step = 1e-5
+    difference = misfit(fields + step * direction) - misfit(fields - step * direction)
+    slope = jax.jit(jax.grad(misfit))(fields)
+    np.testing.assert_allclose(jnp.vdot(slope, direction), difference / (2 * step), rtol=1e-6)
 
 
 @pytest.mark.parametrize("chunk", [2, 5, 64])
