@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 from closurax.physics.errors import ClosuraxError
 
 from .boundary import BoundaryLike
-from .v_cycle import VCycle
+from .v_cycle import Layout, VCycle
 
 # Linear interpolation from a coarser grid, along one axis.
 _INTERPOLATION = {"cells": np.array([1, 3, 3, 1]) / 4, "nodes": np.array([1, 2, 1]) / 2}
@@ -22,7 +22,7 @@ def multigrid_v_cycle(
     damping: float = 0.8,
     boundary: BoundaryLike = "dirichlet",
     dimensions: int = 2,
-    layout: str = "cells",
+    layout: Layout = "cells",
     spread: float = 0.01,
     key: Key[Array, ""],
 ) -> VCycle:

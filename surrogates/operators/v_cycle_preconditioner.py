@@ -127,7 +127,8 @@ class VCyclePreconditioner(eqx.Module):
     def _way_down(
         self, factors: list[Float[Array, "..."]], residual: Float[Array, "nx ny"]
     ) -> list[Float[Array, "..."]]:
-        field, images = residual[..., None], []
+        field = residual[..., None]
+        images: list[Array] = []
         for factor in factors:
             if images:
                 field = _restricted(self.restrict, field)
