@@ -10,6 +10,7 @@ from . import (
     diagnostics as diagnostics,
     errors as errors,
     pdes as pdes,
+    problems as problems,
     solvers as solvers,
     spectral as spectral,
     turbulence as turbulence,

@@ -3,7 +3,7 @@ if __name__ == "surrogates":
         "This folder is the package `closurax.surrogates`: write `import closurax.surrogates`."
     )
 
-from . import columns as columns, operators as operators
+from . import columns as columns, fields as fields, operators as operators
 from .array_file import read_header as read_header
 from .closures import (
     ConvolutionalClosure as ConvolutionalClosure,
@@ -48,6 +48,7 @@ from .training import (
     FitResult as FitResult,
     a_priori_scores as a_priori_scores,
     fit as fit,
+    fit_gaussians as fit_gaussians,
     mean_squared_error as mean_squared_error,
     restore_model as restore_model,
     rollout_loss as rollout_loss,

@@ -1,0 +1,16 @@
+from .allen_cahn import AllenCahn as AllenCahn
+from .burgers import Burgers as Burgers
+from .cosine_allen_cahn import CosineAllenCahn as CosineAllenCahn
+from .finite_volume_diffusion import FiniteVolumeDiffusion as FiniteVolumeDiffusion
+from .flow_mixing import FlowMixing as FlowMixing
+from .helmholtz import Helmholtz as Helmholtz
+from .jet import Jet as Jet, jet_at as jet_at, jet_through as jet_through
+from .klein_gordon import KleinGordon as KleinGordon
+from .nonlinear_diffusion import NonlinearDiffusion as NonlinearDiffusion
+from .poisson import Poisson as Poisson
+from .problem import (
+    AbstractEvolution as AbstractEvolution,
+    AbstractProblem as AbstractProblem,
+    Condition as Condition,
+)
+from .sampling import face_points as face_points, interior_points as interior_points

@@ -1,0 +1,77 @@
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..scheme import Quantity
+from .finite_volume_diffusion import FiniteVolumeDiffusion
+from .jet import Jet
+from .problem import AbstractEvolution, Condition
+from .walls import wall_conditions
+
+# Height, x and y of the centre, and the factor of the squared distance of each peak.
+_PEAKS = ((0.25, 0.3, 0.2, 10.0), (0.4, -0.5, -0.1, 15.0), (0.3, 0.0, -0.5, 20.0))
+
+
+class NonlinearDiffusion(AbstractEvolution):
+    r"""Diffusion that is faster where there is more of what diffuses,
+
+    $$\partial_t u = D \, \nabla \cdot (u \nabla u) = D \left(|\nabla u|^2 + u \nabla^2 u\right),
+    \qquad D = 0.05,$$
+
+    for $0 \le t \le 1$ on $[-1, 1]^2$ with $u = 0$ on the sides, from
+
+    $$u_0 = \frac{1}{4} e^{-10 ((x - 0.3)^2 + (y - 0.2)^2)}
+    + \frac{2}{5} e^{-15 ((x + 0.5)^2 + (y + 0.1)^2)} + \frac{3}{10} e^{-20 (x^2 + (y + 0.5)^2)}$$
+
+    (Kang et al. 2024, arXiv 2412.05994, section 4). $u_0$ does not vanish on the sides, where it
+    reaches 0.009, so that the solution has thin layers there that no smooth function follows.
+
+    `solution` is that of `FiniteVolumeDiffusion`, which says how accurate it is.
+    """
+
+    coefficient: float | Float[Array, ""] = 0.05
+    lower: tuple[float, ...] = eqx.field(static=True, default=(0.0, -1.0, -1.0))
+    upper: tuple[float, ...] = eqx.field(static=True, default=(1.0, 1.0, 1.0))
+
+    coordinates: ClassVar[tuple[Quantity, ...]] = (
+        Quantity("t", "1"),
+        Quantity("x", "1"),
+        Quantity("y", "1"),
+    )
+    fields: ClassVar[tuple[Quantity, ...]] = (Quantity("u", "1"),)
+
+    def tendency(self, point: Float[Array, "3"], jet: Jet) -> Float[Array, "1"]:
+        slopes = jnp.sum(jet.gradient**2, axis=-1)
+        return self.coefficient * (slopes + jet.value * jnp.sum(jet.second, axis=-1))
+
+    def initial(self, place: Float[Array, "2"]) -> Float[Array, "1"]:
+        x, y = place
+        peaks = [
+            height * jnp.exp(-factor * ((x - x0) ** 2 + (y - y0) ** 2))
+            for height, x0, y0, factor in _PEAKS
+        ]
+        return jnp.sum(jnp.stack(peaks), keepdims=True)
+
+    def boundary(self) -> tuple[Condition, ...]:
+        return wall_conditions((1, 2))
+
+    def solution(self, points: Float[np.ndarray, "points dims"]) -> Float[np.ndarray, "points 1"]:
+        t, x, y = self.checked(points).T
+        values = initial_values(x, y)
+        later = t > 0
+        if later.any():
+            solver = FiniteVolumeDiffusion(float(self.coefficient))
+            values[later] = solver(initial_values, t[later], x[later], y[later])
+        return values[:, None]
+
+
+def initial_values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The initial state in double precision."""
+    peaks = [
+        height * np.exp(-factor * ((x - x0) ** 2 + (y - y0) ** 2))
+        for height, x0, y0, factor in _PEAKS
+    ]
+    return np.sum(peaks, axis=0)

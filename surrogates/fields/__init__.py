@@ -1,0 +1,10 @@
+"""Fields: solutions of differential equations as functions of a point in space and time."""
+
+from .features import AbstractFeatures as AbstractFeatures
+from .field import AbstractField as AbstractField
+from .gaussian_features import GaussianFeatures as GaussianFeatures
+from .linear_field import LinearField as LinearField
+from .on_grid import on_grid as on_grid
+from .periodic_features import PeriodicFeatures as PeriodicFeatures
+from .pig import PIG as PIG
+from .polynomial_features import PolynomialFeatures as PolynomialFeatures

@@ -1,0 +1,118 @@
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems.sampling import face_points, interior_points
+
+from ..fields.field import AbstractField
+from ..fields.linear_field import LinearField
+
+# Points whose features are held at once: what bounds the memory.
+_CHUNK = 512
+
+
+class Collocation(eqx.Module):
+    """The points at which a field is to satisfy a problem, inside and on each face.
+
+    The residuals of a block of points, all of the inside or of a face, are divided by `scales`.
+    """
+
+    problem: AbstractProblem
+    interior: Float[Array, "points dims"]
+    faces: tuple[Float[Array, "_ dims"], ...]
+    scales: Float[Array, " blocks"]
+
+    @classmethod
+    def quasi_random(
+        cls, problem: AbstractProblem, interior: int, face: int, seed: int
+    ) -> "Collocation":
+        """**Arguments:**
+
+        - `interior`, `face`: how many points inside, and on each face with a condition.
+        - `seed`: of the scrambled Halton sequences.
+        """
+        conditions = problem.conditions()
+        faces = [
+            face_points(problem, condition, face, seed + 1 + index)
+            for index, condition in enumerate(conditions)
+        ]
+        return cls(
+            problem,
+            jnp.asarray(interior_points(problem, interior, seed)),
+            tuple(jnp.asarray(points) for points in faces),
+            jnp.ones(1 + len(conditions)),
+        )
+
+    @eqx.filter_jit
+    def residuals(self, field: AbstractField) -> Float[Array, " rows"]:
+        """What is left of the equations, in units of the scales."""
+
+        def at(residual):
+            return lambda point: residual(point, field.jet(point))
+
+        found = [
+            _chunked(at(residual), points).reshape(-1) / scale
+            for residual, points, scale in self._blocks()
+        ]
+        return jnp.concatenate(found)
+
+    @eqx.filter_jit
+    def linearised(
+        self, field: LinearField
+    ) -> tuple[Float[Array, "rows weights"], Float[Array, " rows"]]:
+        """The derivatives of the residuals with respect to the weights, and the residuals."""
+
+        def at(residual):
+            return lambda point: _row(residual, field, point)
+
+        matrices, values = [], []
+        for residual, points, scale in self._blocks():
+            rows, value = _chunked(at(residual), points)
+            matrices.append(rows.reshape(-1, field.weights.size) / scale)
+            values.append(value.reshape(-1) / scale)
+        return jnp.concatenate(matrices), jnp.concatenate(values)
+
+    def balanced(self, field: LinearField, face_weight: float = 3.0) -> "Collocation":
+        """With the scales at which the rows of `linearised` have the same root mean square.
+
+        **Arguments:**
+
+        - `field`: for which the rows are taken.
+        - `face_weight`: by how much those of the faces are larger.
+        """
+        rows, _ = self.linearised(field)
+        squares = np.mean(np.asarray(rows) ** 2, axis=1)
+        equations = [
+            (len(points), jax.eval_shape(residual, points[0], field.jet(points[0])).size)
+            for residual, points, _ in self._blocks()
+        ]
+        ends = np.cumsum([count * size for count, size in equations])[:-1]
+        size = np.asarray([np.sqrt(block.mean()) for block in np.split(squares, ends)])
+        size[1:] /= face_weight
+        scales = self.scales * jnp.asarray(size, self.scales.dtype)
+        return eqx.tree_at(lambda collocation: collocation.scales, self, scales)
+
+    def _blocks(self):
+        conditions = [condition.residual for condition in self.problem.conditions()]
+        residuals = [self.problem.residual, *conditions]
+        return list(zip(residuals, (self.interior, *self.faces), self.scales, strict=True))
+
+
+def _row(residual: Callable, field: LinearField, point: Array):
+    features, jet = field.features.jet(point), field.jet(point)
+    slopes = jax.jacfwd(residual, argnums=1)(point, jet)
+    rows = (
+        jnp.einsum("ef,n->enf", slopes.value, features.value)
+        + jnp.einsum("efd,nd->enf", slopes.gradient, features.gradient)
+        + jnp.einsum("efd,nd->enf", slopes.second, features.second)
+    )
+    return rows, residual(point, jet)
+
+
+def _chunked(function: Callable, points: Array):
+    return jax.lax.map(function, points, batch_size=min(_CHUNK, len(points)))

@@ -1,0 +1,191 @@
+import itertools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import qmc
+from tqdm import tqdm
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import AbstractProblem
+
+from ..fields.features import AbstractFeatures
+from ..fields.gaussian_features import GaussianFeatures
+from ..fields.linear_field import LinearField
+from ..fields.periodic_features import PeriodicFeatures
+from .collocation import Collocation
+from .solve_weights import solve_weights
+
+# Centres lie outside of the box, too, up to this many widths from it: without them the field is
+# worst at the sides, by a factor of hundreds.
+_MARGIN = 1.2
+_OVERLAPS = (1.5, 2.0, 2.5, 3.0)
+_FINER = 0.25
+_STRETCH = 1.4
+_NOT_EXCEEDED = 0.9
+_ROWS_PER_WEIGHT = 2
+_FACE_ROWS = 4
+
+
+class GaussianFit(NamedTuple):
+    """A field of Gaussians, and what is left of the equations at points that were not fitted.
+
+    The residual is one that nine tenths of these points do not exceed. It tells which of two fits
+    to a problem is better, not how large the error is.
+    """
+
+    field: LinearField
+    residual: float
+    overlap: float
+    per_axis: tuple[float, ...]
+
+
+def fit_gaussians(
+    problem: AbstractProblem,
+    count: int,
+    *,
+    seed: int,
+    trial_count: int | None = None,
+    progress: bool = True,
+) -> GaussianFit:
+    """The solution of a problem as a sum of Gaussians, widths and all, without a reference.
+
+    The centres are quasi-random. The widths are the spacing along each axis times an overlap.
+    How many Gaussians there are along each axis, and the overlap, are chosen with few Gaussians
+    by the residual at points that were not fitted, one axis after the other; the overlap once
+    more with all of them. The weights are solved for, see `solve_weights`.
+
+    **Arguments:**
+
+    - `problem`: for one or several fields.
+    - `count`: of Gaussians. The work grows with its third power.
+    - `seed`: of the centres and of the points.
+    - `trial_count`: of Gaussians in the search; by default a third of them, at most 800.
+    - `progress`: whether to show a bar.
+
+    Raises `ClosuraxError` for fewer than ten Gaussians, and as `solve_weights` does.
+    """
+    if count < 10:
+        raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
+    trial_count = min(max(count // 3, 10), 800) if trial_count is None else trial_count
+    with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
+        # Other points, and the same scales for all fits, so that they can be compared.
+        held_out = Collocation.quasi_random(problem, 2000, 200, seed + 1000)
+        held_out = held_out.balanced(
+            _unfitted(problem, trial_count, 2.0, np.ones(problem.dims), seed)
+        )
+
+        def fit(number: int, overlap: float, aspects: np.ndarray) -> GaussianFit:
+            found = _fit(problem, number, overlap, aspects, seed, held_out)
+            bar.update()
+            bar.set_postfix(residual=f"{found.residual:.1e}", gaussians=number)
+            return found
+
+        best, aspects = _search(lambda *shape: fit(trial_count, *shape), problem.dims)
+        return _climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
+
+
+def _search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
+    """The best fit, and how many Gaussians each of its axes has, relative to their mean."""
+    aspects = np.ones(dims)
+    best = _better(*(fit(overlap, aspects) for overlap in _OVERLAPS))
+    # Of two axes, one grows where the other shrinks.
+    axes = range(dims if dims > 2 else dims - 1)
+    improved = True
+    while improved:
+        improved = False
+        for axis, factor in itertools.product(axes, (_STRETCH, 1 / _STRETCH)):
+            trial = _stretched(aspects, axis, factor)
+            found = fit(best.overlap, trial)
+            while found.residual < best.residual:
+                best, aspects, improved = found, trial, True
+                trial = _stretched(aspects, axis, factor)
+                found = fit(best.overlap, trial)
+    return best, aspects
+
+
+def _climb(fit, overlap: float) -> GaussianFit:
+    """The best fit near this overlap, going on while it gets better."""
+    best = fit(overlap)
+    for step in (_FINER, -_FINER):
+        found = fit(overlap + step)
+        while found.residual < best.residual:
+            best = found
+            found = fit(best.overlap + step)
+        if best.overlap != overlap:
+            break
+    return best
+
+
+def _better(*fits: GaussianFit) -> GaussianFit:
+    return min(fits, key=lambda found: found.residual)
+
+
+def _stretched(aspects: np.ndarray, axis: int, factor: float) -> np.ndarray:
+    changed = aspects.copy()
+    changed[axis] *= factor
+    return changed / np.prod(changed) ** (1 / len(changed))
+
+
+def _fit(
+    problem: AbstractProblem,
+    count: int,
+    overlap: float,
+    aspects: np.ndarray,
+    seed: int,
+    held_out: Collocation,
+) -> GaussianFit:
+    field = _unfitted(problem, count, overlap, aspects, seed)
+    face = int(_FACE_ROWS * count ** ((problem.dims - 1) / problem.dims))
+    rows = _ROWS_PER_WEIGHT * field.weights.size
+    fitted = Collocation.quasi_random(problem, rows, face, seed).balanced(field)
+    solved = solve_weights(field, fitted).field
+    # A mean square would be that of the few points nearest to the corners.
+    residual = float(jnp.quantile(jnp.abs(held_out.residuals(solved)), _NOT_EXCEEDED))
+    return GaussianFit(solved, residual, overlap, tuple(map(float, _per_axis(count, aspects))))
+
+
+def _unfitted(
+    problem: AbstractProblem, count: int, overlap: float, aspects: np.ndarray, seed: int
+) -> LinearField:
+    features = quasi_random_gaussians(problem, count, _per_axis(count, aspects), overlap, seed)
+    return LinearField(features, jnp.zeros((count, len(problem.fields))))
+
+
+def _per_axis(count: int, aspects: np.ndarray) -> np.ndarray:
+    return count ** (1 / len(aspects)) * aspects
+
+
+def quasi_random_gaussians(
+    problem: AbstractProblem, count: int, per_axis: np.ndarray, overlap: float, seed: int
+) -> AbstractFeatures:
+    """Gaussians whose centres fill the box of a problem, and some way around it.
+
+    **Arguments:**
+
+    - `count`: of Gaussians.
+    - `per_axis`: how many there are to be along each axis.
+    - `overlap`: their width as a multiple of the spacing.
+    """
+    lower, upper = np.asarray(problem.lower), np.asarray(problem.upper)
+    margin = np.where(problem.periodic, 0.0, _MARGIN)
+    # Spacings, and by them the margins, are those of the enlarged box; a margin never takes more
+    # than half of the Gaussians of an axis.
+    taken = np.minimum(2 * margin * overlap / per_axis, 0.5)
+    enlarged = (upper - lower) / (1 - taken)
+    widths = overlap * enlarged / per_axis
+    beyond = (enlarged - (upper - lower)) / 2
+    centres = qmc.scale(
+        qmc.Halton(problem.dims, rng=np.random.default_rng(seed)).random(count),
+        lower - beyond,
+        upper + beyond,
+    )
+    gaussians = GaussianFeatures(
+        jnp.asarray(centres), jnp.asarray(np.broadcast_to(widths, centres.shape).copy())
+    )
+    if not any(problem.periodic):
+        return gaussians
+    lengths = zip(upper - lower, problem.periodic, strict=True)
+    return PeriodicFeatures(
+        gaussians, tuple(float(length) if periodic else None for length, periodic in lengths)
+    )

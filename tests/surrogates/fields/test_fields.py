@@ -1,0 +1,99 @@
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import Helmholtz, Jet
+from closurax.surrogates.fields import (
+    PIG,
+    AbstractField,
+    GaussianFeatures,
+    LinearField,
+    PeriodicFeatures,
+    on_grid,
+)
+
+POINT = np.array([0.3, -0.4, 0.2])
+
+
+def gaussians(key, count=5, dims=3):
+    one, two = jax.random.split(key)
+    centres = jax.random.uniform(one, (count, dims), minval=-1, maxval=1)
+    return GaussianFeatures(centres, jax.random.uniform(two, (count, dims), minval=0.2, maxval=0.7))
+
+
+class Curved(AbstractField):
+    """A field with its derivatives written out."""
+
+    def __call__(self, point):
+        return jnp.stack([point[0] ** 2 * point[1], jnp.sin(point[2])])
+
+    def jet(self, point):
+        x, y, z = point
+        zero = jnp.zeros_like(x)
+        gradient = jnp.asarray([[2 * x * y, x**2, zero], [zero, zero, jnp.cos(z)]])
+        second = jnp.asarray([[2 * y, zero, zero], [zero, zero, -jnp.sin(z)]])
+        return Jet(self(point), gradient, second)
+
+
+def linear(key, offset=None):
+    return LinearField(gaussians(key), jax.random.normal(key, (5, 2)), offset)
+
+
+FIELDS = {
+    "gaussians": gaussians,
+    "periodic gaussians": lambda key: PeriodicFeatures(gaussians(key), (2.0, None, 3.0)),
+    "sum": linear,
+    "sum with a function": lambda key: linear(key, Curved().__call__),
+    "sum with a field": lambda key: linear(key, Curved()),
+    "network": lambda key: PIG([-1] * 3, [1] * 3, 2, features=3, gaussians=4, width=0.5, key=key),
+}
+
+
+@pytest.mark.parametrize("make", FIELDS.values(), ids=FIELDS)
+def test_jets_equal_automatic_differentiation(x64, getkey, make):
+    field, point = make(getkey()), jnp.asarray(POINT)
+    jet = jax.jit(lambda point: field.jet(point))(point)
+    np.testing.assert_allclose(jet.value, field(point), rtol=1e-12)
+    np.testing.assert_allclose(jet.gradient, jax.jacfwd(field)(point), rtol=1e-10, atol=1e-12)
+    hessian = jax.jacfwd(jax.jacfwd(field))(point)
+    expected = jnp.diagonal(hessian, axis1=-2, axis2=-1)
+    np.testing.assert_allclose(jet.second, expected, rtol=1e-9, atol=1e-11)
+
+
+def test_a_gaussian_has_its_width_along_each_axis(x64):
+    features = GaussianFeatures(jnp.asarray([[1.0, 2.0]]), jnp.asarray([[0.5, -3.0]]))
+    for point, expected in (([1, 2], 1), ([1.5, 2], np.exp(-0.5)), ([1, 8], np.exp(-2))):
+        np.testing.assert_allclose(features(jnp.asarray(point, float)), [expected], rtol=1e-14)
+
+
+def test_images_make_gaussians_periodic(x64, getkey):
+    centres = jax.random.uniform(getkey(), (4, 2), minval=-1, maxval=1)
+    features = PeriodicFeatures(GaussianFeatures(centres, jnp.full((4, 2), 0.25)), (2.0, None))
+    left, right = jnp.asarray([-1.0, 0.3]), jnp.asarray([1.0, 0.3])
+    for one, other in zip(
+        jax.tree.leaves(features.jet(left)), jax.tree.leaves(features.jet(right)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-11)
+
+
+def test_parameters_of_the_published_network(getkey):
+    field = PIG([0, -1, -1], [10, 1, 1], features=4, gaussians=100, key=getkey())
+    arrays = jax.tree.leaves(eqx.filter(field, eqx.is_inexact_array))
+    assert sum(array.size for array in arrays) == 2897
+    with pytest.raises(ClosuraxError, match="`hidden` = 0"):
+        PIG([0], [1], hidden=0, key=getkey())
+
+
+def test_on_a_grid_with_names_and_units(x64, getkey):
+    field = LinearField(gaussians(getkey(), dims=2), jnp.ones((5, 1)))
+    found = on_grid(Helmholtz(), field, (4, 3))
+    assert found["u"].dims == ("x", "y") and found["u"].attrs["units"] == "1"
+    assert found["x"].attrs["units"] == "1"
+    np.testing.assert_array_equal(found["y"], [-1, 0, 1])
+    value = field(jnp.asarray([found["x"].values[2], 1.0]))[0]
+    np.testing.assert_allclose(found["u"][2, 2], value, rtol=1e-14)
+    with pytest.raises(ClosuraxError, match="2 axes"):
+        on_grid(Helmholtz(), field, (4, 3, 2))
