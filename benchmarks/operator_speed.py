@@ -1,13 +1,14 @@
 """MgNO here beside the same network in plain torch and foundax: inference and a training step.
 
-`python benchmarks/operator_speed.py [--grids 64 128]`, with torch installed, and foundax if that
-is to be timed too.
+    python benchmarks/operator_speed.py --write
+
+with torch installed, and foundax if that is to be timed too.
 """
 
 import argparse
 import importlib.util
-import json
 import time
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -21,6 +22,7 @@ from timing import interleaved_medians
 from closurax.surrogates.operators import MgNO
 
 _BATCH = 8
+TABLE = Path(__file__).parents[1] / "docs" / "generated" / "operator_speed.md"
 
 
 def networks(size: int) -> dict:
@@ -101,25 +103,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--grids", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--write", action="store_true", help=f"write {TABLE}")
     arguments = parser.parse_args()
+    lines = [
+        "| grid | network | inference, ms | of torch's | training step, ms | of torch's "
+        "| compilation, s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for size in arguments.grids:
-        runs = {"torch": torch_candidates(size)}
+        runs, compilation = {"torch": torch_candidates(size)}, {}
         for name, model in networks(size).items():
-            runs[name], seconds = candidates(model, size)
-            print(f"{size}: {name} compiles in {seconds:.1f} s", flush=True)
-        for kind in ("infer", "step"):
-            medians = interleaved_medians(
+            runs[name], compilation[name] = candidates(model, size)
+        medians = {
+            kind: interleaved_medians(
                 {name: run[kind] for name, run in runs.items()}, arguments.rounds
             )
-            ratios = {name: value / medians["torch"] for name, value in medians.items()}
-            print(
-                size,
-                kind,
-                json.dumps(
-                    {n: [round(medians[n] * 1e3, 1), round(r, 2)] for n, r in ratios.items()}
-                ),
-                flush=True,
-            )
+            for kind in ("infer", "step")
+        }
+        for name in runs:
+            cells = [f"{size} x {size}", name]
+            for seconds in medians.values():
+                cells += [f"{1e3 * seconds[name]:.0f}", f"{seconds[name] / seconds['torch']:.2f}"]
+            cells.append(f"{compilation[name]:.1f}" if name in compilation else "")
+            lines.append(f"| {' | '.join(cells)} |")
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if arguments.write:
+        TABLE.write_text(text)
 
 
 if __name__ == "__main__":
