@@ -3,6 +3,11 @@
 from .convection_columns_settings import ConvectionColumns as ConvectionColumns
 from .convection_settings import Convection as Convection
 from .emulator_settings import EmulatorComparison as EmulatorComparison
+from .field_settings import (
+    FieldExperiment as FieldExperiment,
+    HelmholtzPIG as HelmholtzPIG,
+    KleinGordonPIG as KleinGordonPIG,
+)
 from .generate_darcy_settings import GenerateDarcy as GenerateDarcy
 from .generate_helmholtz_settings import GenerateHelmholtz as GenerateHelmholtz
 from .generate_trajectories_settings import GenerateTrajectories as GenerateTrajectories
@@ -19,6 +24,8 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "darcy": OperatorComparison,
     "helmholtz": OperatorComparison,
     "navier-stokes-emulator": EmulatorComparison,
+    "helmholtz-pig": HelmholtzPIG,
+    "klein-gordon-pig": KleinGordonPIG,
     "generate-darcy": GenerateDarcy,
     "generate-helmholtz": GenerateHelmholtz,
     "generate-trajectories": GenerateTrajectories,

@@ -12,6 +12,11 @@ from .emulator_figures import (
     rollouts_figure as rollouts_figure,
     run_spectra_figure as run_spectra_figure,
 )
+from .field_figures import (
+    field_convergence_figure as field_convergence_figure,
+    gaussians_figure as gaussians_figure,
+    solution_figure as solution_figure,
+)
 from .figures import (
     snapshots_figure as snapshots_figure,
     spectra_figure as spectra_figure,

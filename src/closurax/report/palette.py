@@ -67,6 +67,13 @@ EMULATOR_LOOKS = {
     "climatology": Look("Climatological mean", "#b0b0b0", ":"),
 }
 
+FIELD_LOOKS = {
+    "gaussians": Look("Gaussians", "#d55e00", "-", 2.6, 4.0),
+    "polynomials": Look("Chebyshev polynomials", "#0072b2", "-", 2.2, 3.0),
+    "published": Look("Published for Gaussians", "#8a7a00", ":", 1.8),
+    "zero": Look("Zero", "#8c8c8c", "--", 1.8),
+}
+
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -92,7 +99,7 @@ STYLE: Any = {
 
 def look(name: str) -> Look:
     """The look of a closure; an unknown one gets a neutral look and its own name."""
-    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS, **EMULATOR_LOOKS}
+    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS, **EMULATOR_LOOKS, **FIELD_LOOKS}
     return known.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
 
 

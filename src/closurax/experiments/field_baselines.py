@@ -1,0 +1,117 @@
+"""What Gaussians must be compared with: polynomials, and nothing."""
+
+import itertools
+import math
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import AbstractProblem
+from closurax.surrogates.fields import LinearField, PolynomialFeatures
+from closurax.surrogates.training import Collocation, solve_weights
+
+_STRETCH = 1.4
+_ROWS_PER_WEIGHT = 2
+_FACE_ROWS = 4
+_TRIAL_COUNT = 400
+_NOT_EXCEEDED = 0.9
+_BETTER = 0.9
+
+
+def zero_field(problem: AbstractProblem) -> LinearField:
+    """The field that knows nothing."""
+    features = PolynomialFeatures(problem.lower, problem.upper, np.zeros((1, problem.dims), int))
+    return LinearField(features, jnp.zeros((1, len(problem.fields))))
+
+
+def fit_polynomials(problem: AbstractProblem, count: int, *, seed: int) -> LinearField:
+    """The solution of a problem as a sum of products of Chebyshev polynomials.
+
+    It is found as `fit_gaussians` finds one, with the same solver and as many equations: how many
+    polynomials each axis has is chosen by the residual at points that were not fitted, with up to
+    400 of them. The points are denser at the sides, as those of Gauss and Lobatto are.
+
+    **Arguments:**
+
+    - `problem`: without periodic axes.
+    - `count`: of polynomials.
+    - `seed`: of the points.
+
+    Raises `ClosuraxError` for a problem with a periodic axis, and as `solve_weights` does.
+    """
+    if any(problem.periodic):
+        raise ClosuraxError(
+            f"{type(problem).__name__} has a periodic axis; polynomials are not periodic."
+        )
+    trial_count = min(count, _TRIAL_COUNT)
+    best = np.ones(problem.dims)
+    held_out = Collocation.quasi_random(problem, 2000, 200, seed + 1000)
+    held_out = held_out.balanced(_unfitted(problem, lowest_degrees(trial_count, best)))
+
+    def residual(aspects: np.ndarray) -> float:
+        degrees = lowest_degrees(trial_count, aspects)
+        return exceeded_by_a_tenth(held_out, _fit(problem, degrees, seed))
+
+    smallest, improved = residual(best), True
+    # Of two axes, one grows where the other shrinks.
+    axes = range(problem.dims if problem.dims > 2 else problem.dims - 1)
+    while improved:
+        improved = False
+        for axis, factor in itertools.product(axes, (_STRETCH, 1 / _STRETCH)):
+            trial = best.copy()
+            trial[axis] *= factor
+            trial /= math.prod(trial) ** (1 / problem.dims)
+            found = residual(trial)
+            if found < _BETTER * smallest:
+                best, smallest, improved = trial, found, True
+    return _fit(problem, lowest_degrees(count, best), seed)
+
+
+def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} dims"]:
+    """The degrees of `count` products of polynomials that fill a box in these proportions."""
+    sizes = np.ceil(2 * count ** (1 / len(aspects)) * aspects).astype(int) + 1
+    candidates = np.indices(sizes).reshape(len(sizes), -1).T
+    scaled = (candidates + 1) / aspects
+    # The last, unfinished layer of the box begins with its lowest degrees.
+    return candidates[np.lexsort((scaled.sum(axis=1), scaled.max(axis=1)))[:count]]
+
+
+def exceeded_by_a_tenth(collocation: Collocation, field: LinearField) -> float:
+    """What nine tenths of the residuals do not exceed."""
+    return float(jnp.quantile(jnp.abs(_residuals(collocation, field)), _NOT_EXCEEDED))
+
+
+def _fit(problem: AbstractProblem, degrees: np.ndarray, seed: int) -> LinearField:
+    field = _unfitted(problem, degrees)
+    face = int(_FACE_ROWS * len(degrees) ** ((problem.dims - 1) / problem.dims))
+    rows = _ROWS_PER_WEIGHT * field.weights.size
+    collocation = Collocation.quasi_random(problem, rows, face, seed)
+    collocation = eqx.tree_at(
+        lambda collocation: (collocation.interior, collocation.faces),
+        collocation,
+        (
+            _denser_at_the_sides(problem, collocation.interior),
+            tuple(_denser_at_the_sides(problem, points) for points in collocation.faces),
+        ),
+    )
+    return solve_weights(field, collocation.balanced(field)).field
+
+
+def _unfitted(problem: AbstractProblem, degrees: np.ndarray) -> LinearField:
+    features = PolynomialFeatures(problem.lower, problem.upper, degrees)
+    return LinearField(features, jnp.zeros((len(degrees), len(problem.fields))))
+
+
+def _denser_at_the_sides(problem: AbstractProblem, points):
+    lower, upper = jnp.asarray(problem.lower), jnp.asarray(problem.upper)
+    part = (points - lower[None]) / (upper - lower)[None]
+    # Squares of sines keep the points of a face on it, to the last digit at its lower end.
+    return lower[None] + (upper - lower)[None] * jnp.sin(np.pi / 2 * part) ** 2
+
+
+@eqx.filter_jit
+def _residuals(collocation: Collocation, field: LinearField):
+    return collocation.residuals(field)

@@ -1,0 +1,158 @@
+"""Experiments `...-pig`: differential equations solved by Gaussians, blind, then judged."""
+
+import json
+import time
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from closurax.datasets.netcdf_output import write_netcdf
+from closurax.surrogates.fields import LinearField
+from closurax.surrogates.training import fit_gaussians
+
+from ..workspace import Stage, Workspace
+from .field_baselines import fit_polynomials, zero_field
+from .field_judge import FieldJudge
+from .field_report import write_report
+from .field_settings import FieldExperiment
+from .gaussian_file import read_gaussians, write_gaussians
+
+# Of which the worst seed is told, too.
+_WITH_WORST = ("relative_l2", "max_error", "residual", "seconds", "cpu_seconds")
+
+
+def run(settings: FieldExperiment, workspace: Workspace) -> dict[str, float]:
+    """Fits with every seed, judges the fits and the baselines, and writes the report."""
+    # The weights of smooth functions that overlap are only found in double precision.
+    with jax.enable_x64(True):
+        experiment = _Experiment(settings, workspace)
+        fits = [experiment.fit(index) for index in range(settings.seeds)]
+        convergence = experiment.converge()
+        polynomials = experiment.fit_baseline()
+        judged = experiment.judge(fits)
+        given = {"judged": judged, "convergence": convergence, "polynomials": polynomials}
+        report = workspace.stage(
+            "report",
+            "writing the report",
+            {name: stage.fingerprint for name, stage in given.items()},
+            lambda: write_report(
+                settings, workspace, **{name: stage.results for name, stage in given.items()}
+            ),
+        )
+    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
+        workspace.say(line)
+    return report.results["metrics"]
+
+
+class _Experiment:
+    def __init__(self, settings: FieldExperiment, workspace: Workspace):
+        self.settings, self.workspace = settings, workspace
+        self.problem = settings.problem.made()
+
+    def fit(self, index: int) -> Stage:
+        settings, seed = self.settings, self.settings.seed + index
+        inputs = self._inputs(gaussians=settings.gaussians, seed=seed)
+
+        def work() -> dict[str, Any]:
+            fit, seconds = _timed(
+                lambda: fit_gaussians(self.problem, settings.gaussians, seed=seed)
+            )
+            # The configuration is what the fit depends on, not all of the run.
+            attributes: dict[str, str | int | float] = {
+                "seed": seed,
+                "configuration": json.dumps(inputs, sort_keys=True),
+            }
+            write_gaussians(self._file(index), self.problem, fit.field, attributes)
+            return {**seconds, "overlap": fit.overlap, "per_axis": list(fit.per_axis)}
+
+        title = f"fitting {settings.gaussians} Gaussians, seed {seed}"
+        return self.workspace.stage(f"fit-{index}", title, inputs, work)
+
+    def converge(self) -> Stage:
+        counts = self.settings.convergence
+
+        def work() -> dict[str, Any]:
+            return self._each(
+                counts,
+                lambda count: fit_gaussians(self.problem, count, seed=self.settings.seed).field,
+            )
+
+        inputs = self._inputs(counts=counts, test_points=self.settings.test_points)
+        return self.workspace.stage("convergence", "fitting other numbers", inputs, work)
+
+    def fit_baseline(self) -> Stage:
+        counts = self.settings.polynomials
+
+        def work() -> dict[str, Any]:
+            return self._each(
+                counts, lambda count: fit_polynomials(self.problem, count, seed=self.settings.seed)
+            )
+
+        inputs = self._inputs(counts=counts, test_points=self.settings.test_points)
+        return self.workspace.stage("polynomials", "fitting polynomials", inputs, work)
+
+    def judge(self, fits: list[Stage]) -> Stage:
+        inputs = {
+            "fits": [stage.fingerprint for stage in fits],
+            "test_points": self.settings.test_points,
+        }
+
+        def work() -> dict[str, Any]:
+            each = []
+            for index, stage in enumerate(fits):
+                field = read_gaussians(self._file(index))
+                timings = {name: stage.results[name] for name in ("seconds", "cpu_seconds")}
+                each.append(self._judge.scores(field) | timings)
+                if index == 0:
+                    write_netcdf(self._judge.solution(field), self.workspace.path("solution.nc"))
+            return {
+                "gaussians": _summary(each),
+                "zero": self._judge.scores(zero_field(self.problem)) | {"parameters": 0.0},
+            }
+
+        return self.workspace.stage("judge", "judging on the test grid", inputs, work)
+
+    @cached_property
+    def _judge(self) -> FieldJudge:
+        return FieldJudge(self.problem, self.settings.test_points, self.settings.seed)
+
+    def _each(
+        self, counts: list[int], fit: Callable[[int], LinearField]
+    ) -> dict[str, dict[str, float]]:
+        found = {}
+        for count in counts:
+            field, seconds = _timed(partial(fit, count))
+            unknowns = {"unknowns": float(field.weights.size)}
+            found[str(count)] = self._judge.scores(field) | seconds | unknowns
+        return found
+
+    def _inputs(self, **others: Any) -> dict[str, Any]:
+        return {
+            "problem": self.settings.problem.model_dump(),
+            "seed": self.settings.seed,
+            **others,
+        }
+
+    def _file(self, index: int):
+        return self.workspace.path("gaussians.nc" if index == 0 else f"gaussians-{index}.nc")
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    started, used = time.perf_counter(), time.process_time()
+    result = work()
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
+    return result, {"seconds": seconds, "cpu_seconds": cpu_seconds}
+
+
+def _summary(each: list[dict[str, float]]) -> dict[str, float]:
+    """The mean over the seeds, and of what may be bad also the worst."""
+    summary = {}
+    for key in each[0]:
+        values = [scores[key] for scores in each]
+        summary[key] = float(np.mean(values))
+        if key in _WITH_WORST:
+            summary[f"{key}_worst"] = max(values)
+    return summary

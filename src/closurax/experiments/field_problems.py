@@ -1,0 +1,65 @@
+"""Which problems the experiments on fields solve, and what was published on them."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from .settings import Section
+
+if TYPE_CHECKING:
+    from closurax.physics.problems import AbstractProblem
+
+_Waves = Annotated[int, Field(ge=1, le=100)]
+
+
+class AbstractProblemSettings(Section):
+    """The name of a problem and its parameters."""
+
+    dims: ClassVar[int]
+    title: ClassVar[str]
+
+    @abstractmethod
+    def made(self) -> "AbstractProblem":
+        """The problem itself."""
+
+    @property
+    def published(self) -> float | None:
+        """The relative L2 error of Gaussians in Kang et al. 2024 (arXiv 2412.05994)."""
+        return None
+
+
+class HelmholtzProblem(AbstractProblemSettings):
+    name: Literal["helmholtz"]
+    waves_x: _Waves
+    waves_y: _Waves
+
+    dims: ClassVar[int] = 2
+    title: ClassVar[str] = "The Helmholtz equation solved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import Helmholtz
+
+        return Helmholtz(waves_x=self.waves_x, waves_y=self.waves_y)
+
+    @property
+    def published(self) -> float | None:
+        # Which of the axes has more waves does not matter.
+        waves = max(self.waves_x, self.waves_y), min(self.waves_x, self.waves_y)
+        return {(4, 1): 2.22e-5, (10, 10): 7.09e-3}.get(waves)
+
+
+class KleinGordonProblem(AbstractProblemSettings):
+    name: Literal["klein-gordon"]
+
+    dims: ClassVar[int] = 3
+    title: ClassVar[str] = "The Klein-Gordon equation solved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import KleinGordon
+
+        return KleinGordon()
+
+    @property
+    def published(self) -> float | None:
+        return 2.36e-3

@@ -1,0 +1,123 @@
+"""The figures of a field that solves a differential equation."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.collections import EllipseCollection
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from .drawing import legend, line, new_figure
+from .palette import styled
+
+# Of a box of three axes, slices at these parts of the first axis are shown.
+_SLICES = (0.0, 0.5, 1.0)
+_DECADES = 1e-4
+
+
+@styled()
+def solution_figure(solution: xr.Dataset, name: str) -> Figure:
+    """A field, and below it the size of its error.
+
+    **Arguments:**
+
+    - `solution`: the field `name` and `{name}_error` over two or three coordinates; of the first
+        of three, slices at its ends and in the middle are shown.
+    - `name`: of the field.
+    """
+    dims = solution[name].dims
+    slices: list[tuple[str, xr.Dataset]] = [("", solution)]
+    if len(dims) == 3:
+        places = [round(part * (solution.sizes[dims[0]] - 1)) for part in _SLICES]
+        chosen = [solution.isel({dims[0]: place}) for place in places]
+        slices = [(f", {dims[0]} = {float(each[dims[0]]):.3g}", each) for each in chosen]
+    x, y = dims[-2:]
+    figure, axes = new_figure(3.6 * max(len(slices), 2), 6.4, 2, len(slices))
+    limit = float(np.abs(solution[name]).max()) or 1.0
+    error = np.abs(solution[f"{name}_error"])
+    # An error of zero has no logarithm.
+    largest = float(error.max()) or 1.0
+    norm = LogNorm(_DECADES * largest, largest)
+    for column, (where, each) in enumerate(slices):
+        above, below = axes[:, column]
+        shown = above.pcolormesh(
+            each[x], each[y], each[name].values.T, cmap="RdBu_r", vmin=-limit, vmax=limit
+        )
+        wrong = np.maximum(np.abs(each[f"{name}_error"].values.T), _DECADES * largest)
+        wrongly = below.pcolormesh(each[x], each[y], wrong, cmap="magma", norm=norm)
+        above.set_title(f"{name}{where}")
+        below.set_title(f"size of the error{where}")
+        for axis in (above, below):
+            axis.set(xlabel=x, ylabel=y)
+            axis.grid(False)
+    figure.colorbar(shown, ax=axes[0, :].tolist(), label=name)
+    figure.colorbar(wrongly, ax=axes[1, :].tolist(), extend="min")
+    return figure
+
+
+@styled()
+def gaussians_figure(gaussians: xr.Dataset, lower: Mapping, upper: Mapping) -> Figure:
+    """The Gaussians as ellipses in the plane of two axes, with a quarter of their widths.
+
+    **Arguments:**
+
+    - `gaussians`: `centre` and `width` over `(gaussian, coordinate)`, and `weight` over
+        `(gaussian, field)`.
+    - `lower`, `upper`: the ends of the box by the name of a coordinate; the first two are shown.
+    """
+    first, second = list(lower)[:2]
+    plane = gaussians.sel(coordinate=[first, second])
+    widths = np.abs(plane["width"].values) / 2
+    sizes = np.maximum(np.abs(gaussians["weight"].values).max(axis=1), 1e-300)
+    figure, axes = new_figure(7.6, 6.2, 1, 1)
+    axis = axes[0, 0]
+    order = np.argsort(sizes)
+    ellipses = EllipseCollection(
+        widths[order, 0], widths[order, 1], 0, units="xy",
+        offsets=plane["centre"].values[order], offset_transform=axis.transData,
+        array=sizes[order], norm=LogNorm(max(sizes.min(), 1e-6 * sizes.max()), sizes.max()),
+        cmap="viridis", facecolors="none", linewidths=0.8,
+    )  # fmt: skip
+    axis.add_collection(ellipses)
+    low, high = (np.array([ends[first], ends[second]]) for ends in (lower, upper))
+    corners = [low, [high[0], low[1]], high, [low[0], high[1]], low]
+    axis.plot(*np.array(corners).T, color="#1d2939", linewidth=1.2)
+    centres = plane["centre"].values
+    begin, end = np.minimum(centres.min(0), low), np.maximum(centres.max(0), high)
+    margin = 0.03 * (end - begin)
+    axis.set(
+        xlabel=first, ylabel=second,
+        xlim=(begin[0] - margin[0], end[0] + margin[0]),
+        ylim=(begin[1] - margin[1], end[1] + margin[1]),
+    )  # fmt: skip
+    axis.grid(False)
+    figure.colorbar(ellipses, ax=axis, label="size of the weight")
+    return figure
+
+
+@styled()
+def field_convergence_figure(
+    errors: Mapping[str, Mapping[float, float]], published: float | None
+) -> Figure:
+    """The error by the number of weights.
+
+    **Arguments:**
+
+    - `errors`: by the name of a method and the number.
+    - `published`: an error to compare with.
+    """
+    figure, axes = new_figure(8.5, 4.6, 1, 1)
+    axis = axes[0, 0]
+    for name, by_number in errors.items():
+        numbers = sorted(by_number)
+        axis.plot(numbers, [by_number[number] for number in numbers], marker="o", **line(name))
+    axis.axhline(1.0, **line("zero"))
+    if published is not None:
+        axis.axhline(published, **line("published"))
+    axis.set(xlabel="weights", ylabel="relative L2 error", xscale="log", yscale="log")
+    ticks = sorted({number for by_number in errors.values() for number in by_number})
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_xticks([], minor=True)
+    legend(figure, axis)
+    return figure
