@@ -26,10 +26,13 @@ def cell(values: Mapping[str, float], key: str) -> str:
     """A mean over the seeds in percent, with the lowest and the highest."""
     if key not in values:
         return ""
-    mean, low, high = (100 * values.get(name, 0) for name in (key, f"{key}_lowest", f"{key}_highest"))
+    mean = 100 * values[key]
     digits = 2 if mean < 10 else 1
     text = f"{mean:.{digits}f}"
-    return text if f"{key}_lowest" not in values else f"{text} ({low:.{digits}f}, {high:.{digits}f})"
+    if f"{key}_lowest" not in values:
+        return text
+    low, high = (f"{100 * values[f'{key}_{end}']:.{digits}f}" for end in ("lowest", "highest"))
+    return f"{text} ({low}, {high})"
 
 
 def main() -> None:
