@@ -13,7 +13,7 @@ from closurax.physics.problems import AbstractProblem
 from closurax.surrogates.fields import LinearField, PolynomialFeatures
 from closurax.surrogates.training import Collocation, solve_weights
 
-_STRETCH = 1.4
+_FAR, _STRETCH = 4.0, 1.4
 _ROWS_PER_WEIGHT = 2
 _FACE_ROWS = 4
 _TRIAL_COUNT = 400
@@ -55,19 +55,26 @@ def fit_polynomials(problem: AbstractProblem, count: int, *, seed: int) -> Linea
         degrees = lowest_degrees(trial_count, aspects)
         return exceeded_by_a_tenth(held_out, _fit(problem, degrees, seed))
 
-    smallest, improved = residual(best), True
+    smallest = residual(best)
     # Of two axes, one grows where the other shrinks.
     axes = range(problem.dims if problem.dims > 2 else problem.dims - 1)
-    while improved:
-        improved = False
-        for axis, factor in itertools.product(axes, (_STRETCH, 1 / _STRETCH)):
-            trial = best.copy()
-            trial[axis] *= factor
-            trial /= math.prod(trial) ** (1 / problem.dims)
-            found = residual(trial)
-            if found < _BETTER * smallest:
-                best, smallest, improved = trial, found, True
+    # Large steps first: between proportions that resolve nothing small ones find no way.
+    for stretch in (_FAR, _STRETCH):
+        improved = True
+        while improved:
+            improved = False
+            for axis, factor in itertools.product(axes, (stretch, 1 / stretch)):
+                trial = _stretched(best, axis, factor)
+                found = residual(trial)
+                if found < _BETTER * smallest:
+                    best, smallest, improved = trial, found, True
     return _fit(problem, lowest_degrees(count, best), seed)
+
+
+def _stretched(aspects: np.ndarray, axis: int, factor: float) -> np.ndarray:
+    changed = aspects.copy()
+    changed[axis] *= factor
+    return changed / math.prod(changed) ** (1 / len(changed))
 
 
 def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} dims"]:
