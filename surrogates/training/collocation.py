@@ -93,6 +93,8 @@ class Collocation(eqx.Module):
         ]
         ends = np.cumsum([count * size for count, size in equations])[:-1]
         size = np.asarray([np.sqrt(block.mean()) for block in np.split(squares, ends)])
+        # Nothing that the weights could do: a slope along an axis on which nothing depends.
+        size[size == 0] = 1
         size[1:] /= face_weight
         scales = self.scales * jnp.asarray(size, self.scales.dtype)
         return eqx.tree_at(lambda collocation: collocation.scales, self, scales)

@@ -8,7 +8,12 @@ import pytest
 
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Helmholtz, KleinGordon
-from closurax.surrogates.fields import GaussianFeatures, LinearField, on_grid
+from closurax.surrogates.fields import (
+    GaussianFeatures,
+    LinearField,
+    PolynomialFeatures,
+    on_grid,
+)
 from closurax.surrogates.training import Collocation, fit_gaussians, solve_weights
 from closurax.surrogates.training.fit_gaussians import quasi_random_gaussians
 
@@ -62,6 +67,14 @@ def test_balanced_blocks_have_rows_of_equal_size(collocation):
 
 def fitted(problem, count):
     return fit_gaussians(problem, count, seed=0, trial_count=40, progress=False)
+
+
+def test_a_block_without_any_slope_keeps_its_scale(x64):
+    problem = KleinGordon()
+    constant = PolynomialFeatures(problem.lower, problem.upper, np.zeros((1, 3), int))
+    field = LinearField(constant, jnp.zeros((1, 1)))
+    collocation = Collocation.quasi_random(problem, 5, 4, seed=0).balanced(field)
+    assert jnp.all(jnp.isfinite(collocation.residuals(field)))
 
 
 def error(problem, field, points):
