@@ -1,12 +1,14 @@
 import dataclasses
-import math
 from collections.abc import Iterator
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.fft
 from jaxtyping import Float
 
-_SERIES_TERMS = 18
+from ..solvers.phi_functions import phi_functions
+
 _NEGLIGIBLE = 1e-18
 
 
@@ -107,22 +109,7 @@ def _moment(m: np.ndarray) -> np.ndarray:
     return np.where(m == 0, 1 / 3, 2 * np.cos(np.pi * m) / (nonzero * np.pi) ** 2)
 
 
-def _phi_functions(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `closurax.physics.solvers.phi_functions`, in double precision whatever jax is set to."""
-    is_small = np.abs(z) < 1
-    small = np.where(is_small, z, 0)
-    third = np.zeros_like(z)
-    for j in reversed(range(_SERIES_TERMS)):
-        third = small * third + 1 / math.factorial(j + 3)
-    second = small * third + 1 / 2
-    first = small * second + 1
-
-    large = np.where(is_small, 1, z)
-    first_large = np.expm1(large) / large
-    second_large = (first_large - 1) / large
-    third_large = (second_large - 1 / 2) / large
-    return (
-        np.where(is_small, first, first_large),
-        np.where(is_small, second, second_large),
-        np.where(is_small, third, third_large),
-    )
+def _phi_functions(z: np.ndarray) -> list[np.ndarray]:
+    # In double precision whatever jax is set to.
+    with jax.enable_x64(True):
+        return [np.asarray(values) for values in phi_functions(jnp.asarray(z))]
