@@ -13,4 +13,9 @@ from .problem import (
     AbstractProblem as AbstractProblem,
     Condition as Condition,
 )
-from .sampling import face_points as face_points, interior_points as interior_points
+from .sampling import (
+    face_points as face_points,
+    grid_axes as grid_axes,
+    grid_points as grid_points,
+    interior_points as interior_points,
+)

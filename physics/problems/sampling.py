@@ -1,4 +1,6 @@
-"""Points that fill the box of a problem, or one of its faces, more evenly than random ones."""
+"""Points in the box of a problem: more evenly spread than random ones, or on a grid."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.stats
@@ -46,6 +48,21 @@ def face_points(
     points = _in_box(problem, np.insert(across, axis, 0.0, axis=1))
     points[:, axis] = (problem.upper if condition.upper else problem.lower)[axis]
     return points
+
+
+def grid_axes(problem: AbstractProblem, shape: Sequence[int]) -> list[Float[np.ndarray, " points"]]:
+    """The coordinates of a regular grid over the box along each axis, the ends included."""
+    return [
+        np.linspace(low, high, count)
+        for low, high, count in zip(problem.lower, problem.upper, shape, strict=True)
+    ]
+
+
+def grid_points(
+    axes: Sequence[Float[np.ndarray, " points"]],
+) -> Float[np.ndarray, "*points dims"]:
+    """The points of the grid with these coordinates."""
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
 
 
 def _halton(dims: int, count: int, seed: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import xarray as xr
 from jaxtyping import Array
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems import AbstractProblem, grid_axes, grid_points
 
 from .field import AbstractField
 
@@ -31,11 +31,8 @@ def on_grid(problem: AbstractProblem, field: AbstractField, shape: Sequence[int]
             f"`shape` = {tuple(shape)}: {type(problem).__name__} has {problem.dims} axes; give at "
             "least two points for each."
         )
-    axes = [
-        np.linspace(low, high, count)
-        for low, high, count in zip(problem.lower, problem.upper, shape, strict=True)
-    ]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, problem.dims)
+    axes = grid_axes(problem, shape)
+    points = grid_points(axes).reshape(-1, problem.dims)
     values = np.asarray(_evaluated(field, jnp.asarray(points))).reshape(*shape, -1)
     names = tuple(coordinate.name for coordinate in problem.coordinates)
     return xr.Dataset(

@@ -14,6 +14,9 @@ from ..fields.linear_field import LinearField
 
 # Points whose features are held at once: what bounds the memory.
 _CHUNK = 512
+# Equations inside for each weight; on a face so many times the points that a layer of it has.
+_ROWS_PER_WEIGHT, _FACE_ROWS = 2, 4
+_NOT_EXCEEDED = 0.9
 
 
 class Collocation(eqx.Module):
@@ -47,6 +50,25 @@ class Collocation(eqx.Module):
             tuple(jnp.asarray(points) for points in faces),
             jnp.ones(1 + len(conditions)),
         )
+
+    @classmethod
+    def for_features(cls, problem: AbstractProblem, count: int, seed: int) -> "Collocation":
+        """Points enough to fit the weights of `count` features."""
+        interior = _ROWS_PER_WEIGHT * count * len(problem.fields)
+        face = int(_FACE_ROWS * count ** ((problem.dims - 1) / problem.dims))
+        return cls.quasi_random(problem, interior, face, seed)
+
+    @classmethod
+    def held_out(cls, problem: AbstractProblem, seed: int) -> "Collocation":
+        """Other points than those of a fit with this seed, to choose between fits by."""
+        return cls.quasi_random(problem, 2000, 200, seed + 1000)
+
+    def not_exceeded(self, field: AbstractField) -> float:
+        """The size of a residual that nine tenths of them do not exceed.
+
+        A mean square would be that of the few points nearest to the corners.
+        """
+        return float(jnp.quantile(jnp.abs(self.residuals(field)), _NOT_EXCEEDED))
 
     @eqx.filter_jit
     def residuals(self, field: AbstractField) -> Float[Array, " rows"]:

@@ -14,6 +14,7 @@ from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
 from ..fields.periodic_features import PeriodicFeatures
 from .collocation import Collocation
+from .proportions import stretched
 from .solve_weights import solve_weights
 
 # Centres lie outside of the box, too, up to this many widths from it: without them the field is
@@ -22,16 +23,13 @@ _MARGIN = 1.2
 _OVERLAPS = (1.5, 2.0, 2.5, 3.0)
 _FINER = 0.25
 _STRETCH = 1.4
-_NOT_EXCEEDED = 0.9
-_ROWS_PER_WEIGHT = 2
-_FACE_ROWS = 4
 
 
 class GaussianFit(NamedTuple):
     """A field of Gaussians, and what is left of the equations at points that were not fitted.
 
-    The residual is one that nine tenths of these points do not exceed. It tells which of two fits
-    to a problem is better, not how large the error is.
+    The residual is `Collocation.not_exceeded`. It tells which of two fits to a problem is better,
+    not how large the error is.
     """
 
     field: LinearField
@@ -70,7 +68,7 @@ def fit_gaussians(
     trial_count = min(max(count // 3, 10), 800) if trial_count is None else trial_count
     with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
         # Other points, and the same scales for all fits, so that they can be compared.
-        held_out = Collocation.quasi_random(problem, 2000, 200, seed + 1000)
+        held_out = Collocation.held_out(problem, seed)
         held_out = held_out.balanced(
             _unfitted(problem, trial_count, 2.0, np.ones(problem.dims), seed)
         )
@@ -88,18 +86,19 @@ def fit_gaussians(
 def _search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
     """The best fit, and how many Gaussians each of its axes has, relative to their mean."""
     aspects = np.ones(dims)
-    best = _better(*(fit(overlap, aspects) for overlap in _OVERLAPS))
+    fits = (fit(overlap, aspects) for overlap in _OVERLAPS)
+    best = min(fits, key=lambda found: found.residual)
     # Of two axes, one grows where the other shrinks.
     axes = range(dims if dims > 2 else dims - 1)
     improved = True
     while improved:
         improved = False
         for axis, factor in itertools.product(axes, (_STRETCH, 1 / _STRETCH)):
-            trial = _stretched(aspects, axis, factor)
+            trial = stretched(aspects, axis, factor)
             found = fit(best.overlap, trial)
             while found.residual < best.residual:
                 best, aspects, improved = found, trial, True
-                trial = _stretched(aspects, axis, factor)
+                trial = stretched(aspects, axis, factor)
                 found = fit(best.overlap, trial)
     return best, aspects
 
@@ -117,16 +116,6 @@ def _climb(fit, overlap: float) -> GaussianFit:
     return best
 
 
-def _better(*fits: GaussianFit) -> GaussianFit:
-    return min(fits, key=lambda found: found.residual)
-
-
-def _stretched(aspects: np.ndarray, axis: int, factor: float) -> np.ndarray:
-    changed = aspects.copy()
-    changed[axis] *= factor
-    return changed / np.prod(changed) ** (1 / len(changed))
-
-
 def _fit(
     problem: AbstractProblem,
     count: int,
@@ -136,13 +125,10 @@ def _fit(
     held_out: Collocation,
 ) -> GaussianFit:
     field = _unfitted(problem, count, overlap, aspects, seed)
-    face = int(_FACE_ROWS * count ** ((problem.dims - 1) / problem.dims))
-    rows = _ROWS_PER_WEIGHT * field.weights.size
-    fitted = Collocation.quasi_random(problem, rows, face, seed).balanced(field)
+    fitted = Collocation.for_features(problem, count, seed).balanced(field)
     solved = solve_weights(field, fitted).field
-    # A mean square would be that of the few points nearest to the corners.
-    residual = float(jnp.quantile(jnp.abs(held_out.residuals(solved)), _NOT_EXCEEDED))
-    return GaussianFit(solved, residual, overlap, tuple(map(float, _per_axis(count, aspects))))
+    per_axis = tuple(map(float, _per_axis(count, aspects)))
+    return GaussianFit(solved, held_out.not_exceeded(solved), overlap, per_axis)
 
 
 def _unfitted(

@@ -1,7 +1,6 @@
 """What Gaussians must be compared with: polynomials, and nothing."""
 
 import itertools
-import math
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -12,12 +11,10 @@ from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 from closurax.surrogates.fields import LinearField, PolynomialFeatures
 from closurax.surrogates.training import Collocation, solve_weights
+from closurax.surrogates.training.proportions import stretched
 
 _FAR, _STRETCH = 4.0, 1.4
-_ROWS_PER_WEIGHT = 2
-_FACE_ROWS = 4
 _TRIAL_COUNT = 400
-_NOT_EXCEEDED = 0.9
 _BETTER = 0.9
 
 
@@ -48,12 +45,12 @@ def fit_polynomials(problem: AbstractProblem, count: int, *, seed: int) -> Linea
         )
     trial_count = min(count, _TRIAL_COUNT)
     best = np.ones(problem.dims)
-    held_out = Collocation.quasi_random(problem, 2000, 200, seed + 1000)
+    held_out = Collocation.held_out(problem, seed)
     held_out = held_out.balanced(_unfitted(problem, lowest_degrees(trial_count, best)))
 
     def residual(aspects: np.ndarray) -> float:
         degrees = lowest_degrees(trial_count, aspects)
-        return exceeded_by_a_tenth(held_out, _fit(problem, degrees, seed))
+        return held_out.not_exceeded(_fit(problem, degrees, seed))
 
     smallest = residual(best)
     # Of two axes, one grows where the other shrinks.
@@ -64,17 +61,11 @@ def fit_polynomials(problem: AbstractProblem, count: int, *, seed: int) -> Linea
         while improved:
             improved = False
             for axis, factor in itertools.product(axes, (stretch, 1 / stretch)):
-                trial = _stretched(best, axis, factor)
+                trial = stretched(best, axis, factor)
                 found = residual(trial)
                 if found < _BETTER * smallest:
                     best, smallest, improved = trial, found, True
     return _fit(problem, lowest_degrees(count, best), seed)
-
-
-def _stretched(aspects: np.ndarray, axis: int, factor: float) -> np.ndarray:
-    changed = aspects.copy()
-    changed[axis] *= factor
-    return changed / math.prod(changed) ** (1 / len(changed))
 
 
 def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} dims"]:
@@ -86,16 +77,9 @@ def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} 
     return candidates[np.lexsort((scaled.sum(axis=1), scaled.max(axis=1)))[:count]]
 
 
-def exceeded_by_a_tenth(collocation: Collocation, field: LinearField) -> float:
-    """What nine tenths of the residuals do not exceed."""
-    return float(jnp.quantile(jnp.abs(_residuals(collocation, field)), _NOT_EXCEEDED))
-
-
 def _fit(problem: AbstractProblem, degrees: np.ndarray, seed: int) -> LinearField:
     field = _unfitted(problem, degrees)
-    face = int(_FACE_ROWS * len(degrees) ** ((problem.dims - 1) / problem.dims))
-    rows = _ROWS_PER_WEIGHT * field.weights.size
-    collocation = Collocation.quasi_random(problem, rows, face, seed)
+    collocation = Collocation.for_features(problem, len(degrees), seed)
     collocation = eqx.tree_at(
         lambda collocation: (collocation.interior, collocation.faces),
         collocation,
@@ -117,8 +101,3 @@ def _denser_at_the_sides(problem: AbstractProblem, points):
     part = (points - lower[None]) / (upper - lower)[None]
     # Squares of sines keep the points of a face on it, to the last digit at its lower end.
     return lower[None] + (upper - lower)[None] * jnp.sin(np.pi / 2 * part) ** 2
-
-
-@eqx.filter_jit
-def _residuals(collocation: Collocation, field: LinearField):
-    return collocation.residuals(field)

@@ -1,15 +1,13 @@
 from functools import cached_property
 
-import equinox as eqx
-import jax
 import numpy as np
 import xarray as xr
 
-from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems import AbstractProblem, grid_axes, grid_points
 from closurax.surrogates.fields import LinearField, on_grid
 from closurax.surrogates.training import Collocation
 
-from .field_baselines import exceeded_by_a_tenth
+from .parameter_count import parameter_count
 
 
 class FieldJudge:
@@ -22,7 +20,7 @@ class FieldJudge:
         - `seed`: of the points where the residuals are taken, which no fit uses.
         """
         self.problem, self.shape = problem, (points,) * problem.dims
-        self._equations = Collocation.quasi_random(problem, 2000, 200, seed + 2000)
+        self._equations = Collocation.held_out(problem, seed + 1000)
 
     def scores(self, field: LinearField) -> dict[str, float]:
         """Errors, residual in the units of the equations, and the number of parameters."""
@@ -30,12 +28,11 @@ class FieldJudge:
         names = [quantity.name for quantity in self.problem.fields]
         error = np.stack([solution[f"{name}_error"].values for name in names])
         truth = np.stack([solution[f"{name}_reference"].values for name in names])
-        arrays = jax.tree.leaves(eqx.filter(field, eqx.is_inexact_array))
         return {
             "relative_l2": float(np.linalg.norm(error) / np.linalg.norm(truth)),
             "max_error": float(np.abs(error).max()),
-            "residual": exceeded_by_a_tenth(self._equations, field),
-            "parameters": float(sum(array.size for array in arrays)),
+            "residual": self._equations.not_exceeded(field),
+            "parameters": float(parameter_count(field)),
         }
 
     def solution(self, field: LinearField) -> xr.Dataset:
@@ -57,7 +54,5 @@ class FieldJudge:
 
     @cached_property
     def _reference(self) -> np.ndarray:
-        ends = zip(self.problem.lower, self.problem.upper, self.shape, strict=True)
-        axes = [np.linspace(*each) for each in ends]
-        points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        points = grid_points(grid_axes(self.problem, self.shape))
         return self.problem.solution(points.reshape(-1, self.problem.dims)).reshape(*self.shape, -1)
