@@ -50,7 +50,7 @@ def face_points(
     return points
 
 
-def grid_axes(problem: AbstractProblem, shape: Sequence[int]) -> list[Float[np.ndarray, " points"]]:
+def grid_axes(problem: AbstractProblem, shape: Sequence[int]) -> list[Float[np.ndarray, " _"]]:
     """The coordinates of a regular grid over the box along each axis, the ends included."""
     return [
         np.linspace(low, high, count)
@@ -59,7 +59,7 @@ def grid_axes(problem: AbstractProblem, shape: Sequence[int]) -> list[Float[np.n
 
 
 def grid_points(
-    axes: Sequence[Float[np.ndarray, " points"]],
+    axes: Sequence[Float[np.ndarray, " _"]],
 ) -> Float[np.ndarray, "*points dims"]:
     """The points of the grid with these coordinates."""
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
