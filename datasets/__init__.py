@@ -55,4 +55,11 @@ from .trajectory_windows import (
     WindowSteps as WindowSteps,
     windows as windows,
 )
+from .turbulence_case import (
+    autocorrelation as autocorrelation,
+    case_flow as case_flow,
+    case_statistics as case_statistics,
+    turbulence_case as turbulence_case,
+    write_case as write_case,
+)
 from .weisman_klemp import weisman_klemp as weisman_klemp

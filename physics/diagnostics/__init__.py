@@ -8,7 +8,9 @@ from .pdf import (
 )
 from .scores import log_spectrum_error as log_spectrum_error
 from .spectra import (
+    energy_density as energy_density,
     energy_spectrum as energy_spectrum,
+    enstrophy_density as enstrophy_density,
     enstrophy_spectrum as enstrophy_spectrum,
     mean_energy as mean_energy,
     mean_enstrophy as mean_enstrophy,
