@@ -3,10 +3,16 @@ if __name__ == "surrogates":
         "This folder is the package `closurax.surrogates`: write `import closurax.surrogates`."
     )
 
-from . import columns as columns, fields as fields, operators as operators
+from . import (
+    columns as columns,
+    fields as fields,
+    operators as operators,
+    reinforcement as reinforcement,
+)
 from .array_file import read_header as read_header
 from .closures import (
     ConvolutionalClosure as ConvolutionalClosure,
+    ScaledSpectralViscosity as ScaledSpectralViscosity,
     SpectralEddyViscosity as SpectralEddyViscosity,
     SymmetrisedClosure as SymmetrisedClosure,
 )
@@ -46,12 +52,15 @@ from .operators import (
 from .surrogate_file import load as load, save as save
 from .training import (
     FitResult as FitResult,
+    SpectrumLoss as SpectrumLoss,
     a_priori_scores as a_priori_scores,
+    ensemble_kalman_inversion as ensemble_kalman_inversion,
     fit as fit,
     fit_gaussians as fit_gaussians,
     mean_squared_error as mean_squared_error,
     restore_model as restore_model,
     rollout_loss as rollout_loss,
     tendency_loss as tendency_loss,
+    train_online as train_online,
     trainable_arrays as trainable_arrays,
 )

@@ -13,13 +13,24 @@ from closurax.physics import closures, coupling
 from closurax.physics.column import PersistentConvection
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 
-from . import columns, operators
+from . import closures as learned_closures, columns, operators
 from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
+from .reinforcement.gaussian_policy import GaussianPolicy
+from .reinforcement.tanh_network import TanhNetwork
 
 CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.ConvolutionalClosure": ConvolutionalClosure,
     "closurax.surrogates.SpectralEddyViscosity": SpectralEddyViscosity,
     "closurax.surrogates.SymmetrisedClosure": SymmetrisedClosure,
+    "closurax.surrogates.closures.AgentClosure": learned_closures.AgentClosure,
+    "closurax.surrogates.closures.AgentLattice": learned_closures.AgentLattice,
+    "closurax.surrogates.closures.BackscatterForm": learned_closures.BackscatterForm,
+    "closurax.surrogates.closures.ConvolutionalPolicy": learned_closures.ConvolutionalPolicy,
+    "closurax.surrogates.closures.HeldCoefficients": learned_closures.HeldCoefficients,
+    "closurax.surrogates.closures.LeithForm": learned_closures.LeithForm,
+    "closurax.surrogates.closures.LocalInvariants": learned_closures.LocalInvariants,
+    "closurax.surrogates.closures.ScaledSpectralViscosity": learned_closures.ScaledSpectralViscosity,
+    "closurax.surrogates.closures.SmagorinskyForm": learned_closures.SmagorinskyForm,
     "closurax.surrogates.columns.BiLSTM": columns.BiLSTM,
     "closurax.surrogates.columns.DiagonalStateSpace": columns.DiagonalStateSpace,
     "closurax.surrogates.columns.LevelConvolution": columns.LevelConvolution,
@@ -55,6 +66,8 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.operators.InBFloat16": operators.InBFloat16,
     "closurax.surrogates.operators.FieldSurrogate": operators.FieldSurrogate,
     "closurax.surrogates.operators.OperatorClosure": operators.OperatorClosure,
+    "closurax.surrogates.reinforcement.GaussianPolicy": GaussianPolicy,
+    "closurax.surrogates.reinforcement.TanhNetwork": TanhNetwork,
     "closurax.datasets.Standardiser": Standardiser,
     "closurax.physics.closures.NoClosure": closures.NoClosure,
     "closurax.physics.closures.Smagorinsky": closures.Smagorinsky,

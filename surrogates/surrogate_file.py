@@ -16,6 +16,9 @@ from .array_file import read_array_file, write_array_file
 from .description import build, describe
 from .named_arrays import array_name, named_arrays, with_arrays
 from .operators import FieldSurrogate
+from .reinforcement.gaussian_policy import GaussianPolicy
+
+Savable = AbstractScheme | FieldSurrogate | GaussianPolicy
 
 _FORMAT = "closurax surrogate"
 _FORMAT_VERSION = 1
@@ -23,10 +26,10 @@ _FORMAT_VERSION = 1
 
 def save(
     path: str | os.PathLike,
-    scheme: AbstractScheme | FieldSurrogate,
+    scheme: Savable,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a scheme, or a surrogate between fields, and what it wraps, into one file.
+    """Writes a scheme, a surrogate between fields or a policy, and what it wraps, into one file.
 
     The file is a zip archive that `numpy.load` opens: the arrays by their paths in the scheme,
     and `header`, the bytes of a JSON text with the classes and their arguments, what the
@@ -57,7 +60,7 @@ def save(
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The scheme or `FieldSurrogate` that `save` wrote, with the same arrays bit by bit.
+    """The scheme, `FieldSurrogate` or `GaussianPolicy` that `save` wrote, the same bit by bit.
 
     Raises `SurrogateFileError` if the file is missing, damaged, of a newer format, names a
     class that is not known, or holds other arrays than the class has.
@@ -72,14 +75,14 @@ def load(path: str | os.PathLike) -> Any:
         raise SurrogateFileError(
             f"{str(path)!r} describes a scheme that cannot be built: {str(error).splitlines()[0]}"
         ) from error
-    if not isinstance(skeleton, AbstractScheme | FieldSurrogate):
+    if not isinstance(skeleton, Savable):
         raise SurrogateFileError(
-            f"{str(path)!r} does not describe a scheme or a surrogate between fields."
+            f"{str(path)!r} does not describe a scheme, a surrogate between fields or a policy."
         )
     return with_arrays(skeleton, arrays, repr(str(path)))
 
 
-def _check_description(description: Any, scheme: AbstractScheme | FieldSurrogate) -> None:
+def _check_description(description: Any, scheme: Savable) -> None:
     rebuilt = eqx.filter_eval_shape(build, description)
     _, values = eqx.partition(scheme, eqx.is_array)
     with_arrays(rebuilt, named_arrays(scheme), type(scheme).__name__)
@@ -91,7 +94,7 @@ def _check_description(description: Any, scheme: AbstractScheme | FieldSurrogate
         )
 
 
-def _normalisation_arrays(scheme: AbstractScheme | FieldSurrogate) -> list[str]:
+def _normalisation_arrays(scheme: Savable) -> list[str]:
     nodes = jtu.tree_leaves_with_path(scheme, is_leaf=lambda node: isinstance(node, Standardiser))
     return [
         f"{array_name(path)}/{name}"

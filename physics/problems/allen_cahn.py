@@ -9,6 +9,10 @@ from ..scheme import Quantity
 from .cosine_allen_cahn import CosineAllenCahn
 from .jet import Jet
 from .problem import AbstractEvolution, Condition
+from .rounded_corner import rounded_corner
+
+# By how much the slope of the initial state jumps at the ends.
+_JUMP = 4.0
 
 
 class AllenCahn(AbstractEvolution):
@@ -36,6 +40,10 @@ class AllenCahn(AbstractEvolution):
     def periodic(self) -> tuple[bool, ...]:
         return (False, True)
 
+    @property
+    def constant_diffusivity(self) -> float | Float[Array, ""]:
+        return self.diffusivity
+
     def tendency(self, point: Float[Array, "2"], jet: Jet) -> Float[Array, "1"]:
         u = jet.value
         return self.diffusivity * jet.second[:, 0] + self.reaction_rate * (u - u**3)
@@ -45,6 +53,20 @@ class AllenCahn(AbstractEvolution):
 
     def boundary(self) -> tuple[Condition, ...]:
         return ()
+
+    def lift(self, point: Float[Array, "2"]) -> Float[Array, "1"]:
+        r"""The initial state, whose corner diffuses as by the heat equation.
+
+        At the corner $u = -1$, around which everything small decays as $e^{-2 r t}$; so does the
+        corner.
+        """
+        t, x = point
+        distance = jnp.minimum(self.upper[1] - x, x - self.lower[1])
+        decay = jnp.exp(-2 * self.reaction_rate * t)
+        # The only corner of this periodic function, of unit jump, is the one at the ends.
+        corner = jnp.cos(np.pi / 2 * x) / np.pi
+        rounded = decay * (corner + rounded_corner(t, distance, self.diffusivity))
+        return self.initial(point[1:]) + _JUMP * (rounded - corner)
 
     def solution(self, points: Float[np.ndarray, "points dims"]) -> Float[np.ndarray, "points 1"]:
         t, x = self.checked(points).T

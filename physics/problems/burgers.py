@@ -29,6 +29,10 @@ class Burgers(AbstractEvolution):
     coordinates: ClassVar[tuple[Quantity, ...]] = (Quantity("t", "1"), Quantity("x", "1"))
     fields: ClassVar[tuple[Quantity, ...]] = (Quantity("u", "1"),)
 
+    @property
+    def constant_diffusivity(self) -> float | Float[Array, ""]:
+        return self.viscosity
+
     def tendency(self, point: Float[Array, "2"], jet: Jet) -> Float[Array, "1"]:
         return self.viscosity * jet.second[:, 0] - jet.value * jet.gradient[:, 0]
 

@@ -121,6 +121,19 @@ class AbstractEvolution(AbstractProblem):
     def boundary(self) -> tuple[Condition, ...]:
         """The conditions on the faces of space."""
 
+    @property
+    def constant_diffusivity(self) -> float | Float[Array, ""]:
+        """The part of the diffusivity that is the same everywhere, for a stiff solver."""
+        return 0.0
+
+    def lift(self, point: Float[Array, " dims"]) -> Float[Array, " fields"]:
+        """A function of time and space with the initial and the boundary values of the solution.
+
+        What is left to solve for starts from zero and has homogeneous conditions. This one is the
+        initial state at all times.
+        """
+        return self.initial(point[1:])
+
     def residual(self, point: Float[Array, " dims"], jet: Jet) -> Float[Array, " fields"]:
         in_space = Jet(jet.value, jet.gradient[:, 1:], jet.second[:, 1:])
         return jet.gradient[:, 0] - self.tendency(point, in_space)

@@ -45,8 +45,13 @@ class DiagonalLinearTerm(diffrax.AbstractTerm):
         return vf * jnp.asarray(control, vf.dtype)
 
 
-def scale(diagonal: Diagonal, view: Float[Array, "2 *modes"]) -> Float[Array, "2 *modes"]:
-    """Multiplies the coefficients behind a real view by a real or complex diagonal."""
+def scale(
+    diagonal: Diagonal, view: Float[Array, "parts *modes"]
+) -> Float[Array, "parts *modes"]:
+    """Multiplies the coefficients behind a real view by a real or complex diagonal.
+
+    With a real diagonal the first axis of the view may also be that of several fields.
+    """
     if jnp.iscomplexobj(diagonal):
         return to_real_view(diagonal * from_real_view(view))
     return lax.expand_dims(diagonal, (0,)) * view

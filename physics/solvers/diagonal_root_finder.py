@@ -5,13 +5,13 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import optimistix as optx
-from jaxtyping import Array, Bool, Complex
+from jaxtyping import Array, Bool, Complex, Float
 
 from ..spectral.real_view import from_real_view, to_real_view
 
 
 class _State(eqx.Module):
-    slope: Complex[Array, "*modes"]
+    slope: Complex[Array, "*modes"] | Float[Array, "*modes"]
     done: Bool[Array, ""]
 
 
@@ -23,6 +23,8 @@ class DiagonalRootFinder(optx.AbstractRootFinder[Any, Any, Any, Any]):
     `diffrax.MultiTerm(explicit_term, DiagonalLinearTerm(...))`.
     """
 
+    complex_coefficients: bool = eqx.field(static=True, default=True)
+    """Whether the state is the real view of complex coefficients; else it is real itself."""
     rtol: float = 0.0
     atol: float = 0.0
     norm: Any = optx.max_norm
@@ -31,13 +33,13 @@ class DiagonalRootFinder(optx.AbstractRootFinder[Any, Any, Any, Any]):
         if "init_state" in options:
             return options["init_state"]
         zero = jnp.zeros_like(y)
-        one = to_real_view(jnp.ones_like(from_real_view(y)))
-        slope = from_real_view(fn(one, args)[0]) - from_real_view(fn(zero, args)[0])
+        one = self._to_state(jnp.ones_like(self._from_state(y)))
+        slope = self._from_state(fn(one, args)[0]) - self._from_state(fn(zero, args)[0])
         return _State(slope, done=jnp.array(False))
 
     def step(self, fn, y, args, options, state, tags):
         residual, aux = fn(y, args)
-        y = y - to_real_view(from_real_view(residual) / state.slope)
+        y = y - self._to_state(self._from_state(residual) / state.slope)
         return y, _State(state.slope, done=jnp.array(True)), aux
 
     def terminate(self, fn, y, args, options, state, tags):
@@ -45,3 +47,9 @@ class DiagonalRootFinder(optx.AbstractRootFinder[Any, Any, Any, Any]):
 
     def postprocess(self, fn, y, aux, args, options, state, tags, result):
         return y, aux, {}
+
+    def _from_state(self, state):
+        return from_real_view(state) if self.complex_coefficients else state
+
+    def _to_state(self, coefficients):
+        return to_real_view(coefficients) if self.complex_coefficients else coefficients

@@ -3,6 +3,10 @@
 from .a_priori import a_priori_scores as a_priori_scores
 from .checkpoint import restore_model as restore_model
 from .collocation import Collocation as Collocation
+from .ensemble_kalman import (
+    Calibration as Calibration,
+    ensemble_kalman_inversion as ensemble_kalman_inversion,
+)
 from .field_losses import (
     relative_h1 as relative_h1,
     relative_h1_loss as relative_h1_loss,
@@ -12,8 +16,10 @@ from .field_losses import (
 from .fit_gaussians import GaussianFit as GaussianFit, fit_gaussians as fit_gaussians
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .offline import FitResult as FitResult, fit as fit
+from .online import OnlineResult as OnlineResult, train_online as train_online
 from .resolved_tendency import resolved_tendency as resolved_tendency
 from .rollout_loss import rollout_loss as rollout_loss
 from .solve_weights import WeightSolution as WeightSolution, solve_weights as solve_weights
+from .spectrum_loss import SpectrumLoss as SpectrumLoss
 from .trainable import trainable_arrays as trainable_arrays
 from .trajectory_loss import trajectory_loss as trajectory_loss

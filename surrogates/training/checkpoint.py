@@ -15,6 +15,7 @@ from closurax.physics.errors import SurrogateFileError
 from ..array_file import read_array_file, write_array_file
 from ..named_arrays import named_arrays, with_arrays
 from .history import History
+from .identity import check_identity
 
 _FORMAT = "closurax checkpoint"
 _FORMAT_VERSION = 1
@@ -59,14 +60,7 @@ def read_checkpoint(
     entries of `identity` must be equal.
     """
     header, arrays = read_array_file(path, _FORMAT, _FORMAT_VERSION)
-    written = header.get("identity", {})
-    for key in {**identity, **written}:
-        if written.get(key) != identity.get(key):
-            raise SurrogateFileError(
-                f"{str(path)!r} belongs to a training with another {key.replace('_', ' ')}: "
-                f"{_brief(written.get(key))} there, {_brief(identity.get(key))} now. Resume with "
-                "the same, or train into another folder."
-            )
+    check_identity(path, header.get("identity", {}), identity)
     groups = _split(arrays)
     if "history" not in groups:
         raise SurrogateFileError(f"{str(path)!r} holds a model only; resume from the last one.")
@@ -113,8 +107,3 @@ def _split(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]
         group, _, name = path.partition("/")
         groups.setdefault(group, {})[name] = array
     return groups
-
-
-def _brief(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 120 else text[:117] + "..."

@@ -1,7 +1,6 @@
 """Supervised training: the loop behind every surrogate that is learned from data."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import jax.tree_util as jtu
 import numpy as np
 import optax
@@ -24,7 +22,9 @@ from closurax.datasets.batches import Batches
 from closurax.physics.errors import ClosuraxError
 
 from .checkpoint import TrainingState, read_checkpoint, write_checkpoint, write_model
+from .copied import copied
 from .history import History, write_history
+from .identity import structure
 from .parameter_average import parameter_average
 from .sample_batches import held_in_memory, sample_batches
 from .trainable import trainable_arrays
@@ -121,7 +121,7 @@ def fit(
     if resume and out is None:
         raise ClosuraxError("To resume a training give `out`, the folder of its checkpoints.")
     identity = {
-        "model": _structure(model),
+        "model": structure(model),
         "configuration": _as_json(configuration or {}),
         "seed": seed,
         "batch_size": batch_size,
@@ -131,10 +131,10 @@ def fit(
     if together != 1:
         identity["together"] = together
     # Every step overwrites the buffers of the last one; the caller's stay as they are.
-    model = _copied(model)
+    model = copied(model)
     trainable = trainable_arrays(model) if trainable is None else trainable
     parameters, _ = eqx.partition(model, trainable)
-    optimiser_state = _copied(optimiser.init(parameters))
+    optimiser_state = copied(optimiser.init(parameters))
     state = TrainingState(model, optimiser_state, model, History())
     folder = None if out is None else _Folder(Path(out), identity)
     if folder is not None and resume and folder.last.is_file():
@@ -146,7 +146,7 @@ def fit(
 
     parameters, frozen = eqx.partition(state.model, trainable)
     best, history = _on_host(state.best), state.history
-    training = (parameters, _copied(state.optimiser))
+    training = (parameters, copied(state.optimiser))
     shared = everywhere = None
     if devices is not None:
         mesh = Mesh(np.asarray(devices), ("batch",))
@@ -201,7 +201,7 @@ def fit(
     if folder is not None and history.epochs % checkpoint_every != 0:
         folder.write(_state(training, frozen, best, history))
     last = eqx.combine(judged(training), frozen)
-    return FitResult(_copied(best), last, history.to_dataset(**_attributes(identity)))
+    return FitResult(copied(best), last, history.to_dataset(**_attributes(identity)))
 
 
 @eqx.filter_jit(donate="all-except-first")
@@ -245,11 +245,6 @@ def _state(training, frozen, best, history) -> TrainingState:
     return TrainingState(eqx.combine(training[0], frozen), training[1], best, history)
 
 
-def _copied(tree: PyTree) -> PyTree:
-    """The same values in new device arrays, all strongly typed, as a checkpoint returns them."""
-    return jtu.tree_map(lambda x: jnp.array(np.array(x)) if eqx.is_array(x) else x, tree)
-
-
 def _on_host(tree: PyTree) -> PyTree:
     return jtu.tree_map(lambda x: np.array(x) if eqx.is_array(x) else x, tree)
 
@@ -279,11 +274,6 @@ def _check_at_least_one(**counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ClosuraxError(f"`{name}` must be at least 1, not {count}.")
-
-
-def _structure(model: PyTree) -> str:
-    text = eqx.tree_pformat(model, width=100)
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
 def _as_json(configuration: Mapping[str, Any]) -> dict[str, Any]:

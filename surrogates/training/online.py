@@ -1,8 +1,9 @@
 """Training inside the running simulation: gradients of its statistics through the solver."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import diffrax
@@ -20,10 +21,19 @@ from tqdm import tqdm
 from closurax.physics import AbstractModel
 from closurax.physics.errors import ClosuraxError
 
+from .copied import copied
+from .identity import structure
 from .parameter_average import parameter_average
+from .state_checkpoint import read_checkpoint, write_checkpoint
 from .trainable import trainable_arrays
 
 _PATIENCE_WITH_FAILURES = 20
+_COLUMNS = {
+    "loss": ("1", "loss of the window"),
+    "gradient_norm": ("1", "norm of the gradient before any clipping"),
+    "finite": ("1", "1 where the window was finite and the parameters were updated"),
+    "time": ("s", "time since the start, compilation included"),
+}
 
 
 class OnlineResult(NamedTuple):
@@ -53,6 +63,10 @@ def train_online(
     solver: diffrax.AbstractSolver | None = None,
     schemes_called: str = "auto",
     trainable: PyTree | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    checkpoint_every: int = 10,
+    out: Path | None = None,
+    resume: bool = False,
     progress: bool = True,
 ) -> OnlineResult:
     """Trains a scheme by a loss of what the simulation does with it, a posteriori.
@@ -83,24 +97,45 @@ def train_online(
         what is returned.
     - `trainable`: a pytree like `scheme`, true for the arrays to train; by default
         `trainable_arrays(scheme)`.
+    - `configuration`: what `optimiser` and `loss` were made from, as JSON; a resumed training must
+        have the same.
+    - `out`: a folder, in which `last.npz` holds everything after every `checkpoint_every`
+        iterations; `resume`: go on from it, if it is there. The result is then the same, bit by
+        bit, as without the interruption.
 
     Raises `ClosuraxError` for settings that do not fit, before any work, and if twenty windows
-    in a row become non-finite.
+    in a row become non-finite; `SurrogateFileError` for a checkpoint of another training.
     """
     _check(iterations, members, windows, restart)
     if average is not None:
         optimiser = optax.chain(optimiser, parameter_average(average))
     trainable = trainable_arrays(scheme) if trainable is None else trainable
-    parameters, frozen = eqx.partition(_copied(scheme), trainable)
+    parameters, frozen = eqx.partition(copied(scheme), trainable)
     bank = jtu.tree_map(jnp.asarray, states)
     key, start_key = jr.split(jr.key(seed))
     training = _Training(
-        parameters, _copied(optimiser.init(parameters)), _drawn(bank, members, start_key)
+        parameters, copied(optimiser.init(parameters)), _drawn(bank, members, start_key)
     )
-    columns: dict[str, list[float]] = {"loss": [], "gradient_norm": [], "finite": [], "time": []}
-    begin, failures = time.perf_counter(), 0
-    with tqdm(total=iterations, desc="training online", disable=not progress) as bar:
-        for iteration in range(iterations):
+    columns: dict[str, list[float]] = {name: [] for name in _COLUMNS}
+    identity = {
+        "scheme": structure(scheme),
+        "model": structure(model),
+        "states": [list(leaf.shape) for leaf in jtu.tree_leaves(bank)],
+        "configuration": dict(configuration or {}),
+        "windows": list(windows),
+        "iterations": iterations,
+        "members": members,
+        "seed": seed,
+    }
+    last = None if out is None else Path(out) / "last.npz"
+    if last is not None and resume and last.is_file():
+        training, columns = read_checkpoint(last, training, identity)
+    elif last is not None:
+        last.parent.mkdir(parents=True, exist_ok=True)
+    done, failures = len(columns["loss"]), 0
+    begin = time.perf_counter() - sum(columns["time"][-1:])
+    with tqdm(total=iterations, initial=done, desc="online", disable=not progress) as bar:
+        for iteration in range(done, iterations):
             window = windows[iteration * len(windows) // iterations]
             run = (model, slot, window, save_every, dt, solver, schemes_called)
             training, report = _iterate(
@@ -118,6 +153,8 @@ def train_online(
                     f"iteration {iteration + 1}: begin with shorter `windows`, a smaller `dt`, a "
                     "smaller learning rate or a scheme that is stable."
                 )
+            if last is not None and (iteration + 1) % checkpoint_every == 0:
+                write_checkpoint(last, training, columns, identity)
             bar.set_postfix(loss=f"{report['loss']:.3g}", refresh=False)
             bar.update()
     judged = training.parameters if average is None else training.optimiser[-1].average
@@ -194,11 +231,6 @@ def _chosen(condition: Bool[Array, ""], first: PyTree, second: PyTree) -> PyTree
     return jtu.tree_map(lambda x, y: jnp.where(condition, x, y), first, second)
 
 
-def _copied(tree: PyTree) -> PyTree:
-    """The same values in strongly typed device arrays, so that the first step compiles for all."""
-    return jtu.tree_map(lambda x: jnp.array(np.array(x)) if eqx.is_array(x) else x, tree)
-
-
 def _check(iterations: int, members: int, windows: Sequence[float], restart: float) -> None:
     for name, count in (
         ("iterations", iterations),
@@ -212,17 +244,9 @@ def _check(iterations: int, members: int, windows: Sequence[float], restart: flo
 
 
 def _history(columns: dict[str, list[float]], seed: int, windows: Sequence[float]) -> xr.Dataset:
-    labels = {
-        "loss": ("1", "loss of the window"),
-        "gradient_norm": ("1", "norm of the gradient before any clipping"),
-        "finite": ("1", "1 where the window was finite and the parameters were updated"),
-        "time": ("s", "time since the start, compilation included"),
-    }
     data = {
-        name: ("iteration", np.asarray(values, float), {"units": units, "long_name": long_name})
-        for (name, values), (units, long_name) in (
-            ((name, columns[name]), label) for name, label in labels.items()
-        )
+        name: ("iteration", np.asarray(columns[name], float), {"units": units, "long_name": text})
+        for name, (units, text) in _COLUMNS.items()
     }
     attrs: dict[str, Any] = {
         "Conventions": "CF-1.11",

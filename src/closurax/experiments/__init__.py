@@ -1,5 +1,10 @@
 """Experiments: what they are made of and how they run."""
 
+from .closure_training_settings import (
+    TurbulenceOnline as TurbulenceOnline,
+    TurbulencePPO as TurbulencePPO,
+    TurbulenceVRACER as TurbulenceVRACER,
+)
 from .convection_columns_settings import ConvectionColumns as ConvectionColumns
 from .convection_settings import Convection as Convection
 from .emulator_settings import EmulatorComparison as EmulatorComparison
@@ -19,6 +24,7 @@ from .turbulence_dns_settings import TurbulenceDNS as TurbulenceDNS
 EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "subgrid-turbulence": SubgridTurbulence,
     "turbulence-dns": TurbulenceDNS,
+    "turbulence-online": TurbulenceOnline,
     "convection": Convection,
     "convection-columns": ConvectionColumns,
     "darcy": OperatorComparison,

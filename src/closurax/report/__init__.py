@@ -1,5 +1,9 @@
 """Reports: what a run looks like on paper."""
 
+from .case_figures import (
+    case_spectra_figure as case_spectra_figure,
+    learning_history_figure as learning_history_figure,
+)
 from .convection_figures import (
     profiles_figure as profiles_figure,
     rain_figure as rain_figure,

@@ -74,6 +74,11 @@ FIELD_LOOKS = {
     "zero": Look("Zero", "#8c8c8c", "--", 1.8),
 }
 
+TRAINING_LOOKS = {
+    "start": Look("Before training", "#0072b2", "-."),
+    "trained": Look("After training", "#d55e00", "-", 2.6, 4.0),
+}
+
 STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -99,7 +104,14 @@ STYLE: Any = {
 
 def look(name: str) -> Look:
     """The look of a closure; an unknown one gets a neutral look and its own name."""
-    known = {**LOOKS, **CONVECTION_LOOKS, **OPERATOR_LOOKS, **EMULATOR_LOOKS, **FIELD_LOOKS}
+    known = {
+        **LOOKS,
+        **CONVECTION_LOOKS,
+        **OPERATOR_LOOKS,
+        **EMULATOR_LOOKS,
+        **FIELD_LOOKS,
+        **TRAINING_LOOKS,
+    }
     return known.get(name, Look(name.replace("_", " "), "#5b4b8a", (0, (4, 1, 1, 1))))  # type: ignore[arg-type]
 
 

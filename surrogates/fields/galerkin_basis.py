@@ -1,0 +1,121 @@
+from typing import Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import Jet
+
+from .features import AbstractFeatures
+
+# Points whose features are held at once.
+_CHUNK = 1024
+
+
+class GalerkinBasis(eqx.Module):
+    r"""Orthonormal functions that span the same as some features, and their derivatives.
+
+    With quadrature points $x_q$ and weights $\omega_q$, and the features $\Phi_{qn} = \phi_n(x_q)$,
+    the singular values of $\operatorname{diag}(\sqrt{\omega}) \, \Phi = U \Sigma V^\top$ that are
+    not rounding give functions $b = \phi \, V \Sigma^{-1}$ that are orthonormal,
+    $\sum_q \omega_q \, b_m(x_q) \, b_n(x_q) = \delta_{mn}$, however nearly dependent the features
+    are. A function is projected on them by a product with a matrix.
+    """
+
+    points: Float[Array, "points space"]
+    measure: Float[Array, " points"]
+    """The weights of the quadrature."""
+    value: Float[Array, "points modes"]
+    gradient: Float[Array, "space points modes"]
+    second: Float[Array, "space points modes"]
+    mixing: Float[Array, "features modes"]
+    """The weights of the features in each of the functions."""
+
+    @classmethod
+    def spanning(
+        cls,
+        features: AbstractFeatures,
+        points: Float[np.ndarray, "points space"],
+        measure: Float[np.ndarray, " points"],
+        cutoff: float = 1e-13,
+    ) -> Self:
+        """**Arguments:**
+
+        - `features`: functions of a point in space.
+        - `points`, `measure`: of the quadrature; more points than features.
+        - `cutoff`: singular values below this part of the largest do not count.
+
+        Raises `ClosuraxError` in single precision, for too few points, or if features are not
+        finite.
+        """
+        jets = _jets(features, jnp.asarray(points))
+        if jets.value.dtype != np.float64:
+            raise ClosuraxError(
+                f"The features are {jets.value.dtype}; their span needs float64: "
+                "jax.config.update('jax_enable_x64', True) before anything else."
+            )
+        found, count = jets.value.shape
+        if found < count:
+            raise ClosuraxError(f"There are {found} points for {count} features; take more points.")
+        roots = np.sqrt(measure)[:, None]
+        scaled = roots * np.asarray(jets.value)
+        if not np.isfinite(scaled).all():
+            raise ClosuraxError("The features are not finite at all points.")
+        left, sizes, right = scipy.linalg.svd(
+            scaled, full_matrices=False, overwrite_a=True, check_finite=False
+        )
+        rank = int(np.sum(sizes > cutoff * sizes[0]))
+        mixing = right[:rank].T / sizes[:rank]
+        return cls(
+            jnp.asarray(points),
+            jnp.asarray(measure),
+            jnp.asarray(left[:, :rank] / roots),
+            _mixed(jets.gradient, mixing),
+            _mixed(jets.second, mixing),
+            jnp.asarray(mixing),
+        )
+
+    def decaying(self) -> tuple[Self, Float[Array, " modes"]]:
+        r"""The functions of the same span in which diffusion is diagonal, and their eigenvalues.
+
+        They are those of the symmetric form $-\int \nabla u \cdot \nabla v \, dx$, none positive.
+        """
+        slopes = np.asarray(self.gradient) * np.sqrt(np.asarray(self.measure))[:, None]
+        stacked = slopes.reshape(-1, self.modes)
+        eigenvalues, rotation = scipy.linalg.eigh(stacked.T @ stacked)
+        turned = jax.tree.map(lambda each: each @ rotation, (
+            self.value, self.gradient, self.second, self.mixing,
+        ))  # fmt: skip
+        basis = type(self)(self.points, self.measure, *turned)
+        return basis, -jnp.maximum(jnp.asarray(eigenvalues), 0)
+
+    @property
+    def modes(self) -> int:
+        """How many functions there are."""
+        return self.value.shape[1]
+
+    def jet(self, coefficients: Float[Array, "modes fields"]) -> Jet:
+        """The fields with these coefficients, at all points."""
+        return Jet(
+            self.value @ coefficients,
+            jnp.moveaxis(self.gradient @ coefficients, 0, -1),
+            jnp.moveaxis(self.second @ coefficients, 0, -1),
+        )
+
+    def projected(self, values: Float[Array, "points fields"]) -> Float[Array, "modes fields"]:
+        """The coefficients of the nearest functions in the span."""
+        return self.value.T @ (self.measure[:, None] * values)
+
+
+@eqx.filter_jit
+def _jets(features: AbstractFeatures, points: Array) -> Jet:
+    return jax.lax.map(features.jet, points, batch_size=min(_CHUNK, len(points)))
+
+
+def _mixed(derivatives: Array, mixing: np.ndarray) -> Array:
+    by_axis = np.moveaxis(np.asarray(derivatives), -1, 0)
+    return jnp.stack([jnp.asarray(np.ascontiguousarray(each) @ mixing) for each in by_axis])

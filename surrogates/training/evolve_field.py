@@ -1,0 +1,134 @@
+from collections.abc import Callable
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import AbstractEvolution, Jet, jet_at
+
+from ..fields.evolved_field import EvolvedField
+from ..fields.features import AbstractFeatures
+from ..fields.galerkin_basis import GalerkinBasis
+
+_MAX_STEPS = 1_000_000
+
+
+def evolve(
+    problem: AbstractEvolution,
+    features: AbstractFeatures,
+    basis: GalerkinBasis,
+    times: Float[np.ndarray, " times"],
+    *,
+    offset: Callable[[Array], Array] | None = None,
+    solver: diffrax.AbstractSolver | None = None,
+    tolerance: float = 1e-10,
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    progress: bool = True,
+) -> EvolvedField:
+    r"""The solution of an evolution problem as features of space with weights of time.
+
+    The equation is projected on the span of the features. With orthonormal functions $b$ and
+    quadrature weights $\omega$ the state $a$ of
+
+    $$u = u_0 + \sum_n a_n b_n, \qquad
+    \frac{da_n}{dt} = \sum_q \omega_q \, b_n(x_q) \, \bigl(F(u) - \partial_t u_0\bigr)(t, x_q)$$
+
+    is that of a solve with diffrax (Galerkin's method).
+
+    **Arguments:**
+
+    - `problem`: whose boundary conditions the features and the offset fulfil.
+    - `features`: functions of a point in space.
+    - `basis`: `GalerkinBasis.spanning` these features.
+    - `times`: which are kept, the first and the last of the problem among them.
+    - `offset`: $u_0$, a function of a point in time and space. By default `problem.lift`.
+    - `solver`: of diffrax; by default `diffrax.Kvaerno5`, which is implicit.
+    - `tolerance`: of the steps, of coefficients of orthonormal functions.
+    - `adjoint`: of diffrax, for derivatives with respect to what the problem holds; by default
+        `diffrax.RecursiveCheckpointAdjoint`, for those in reverse mode.
+    - `progress`: whether to show a bar.
+
+    Raises `ClosuraxError` if the solver does not reach the end; while it is transformed by jax
+    the field is not finite then.
+    """
+    offset = problem.lift if offset is None else offset
+    tendency = _Projected(problem, basis, offset)
+    start = jax.vmap(problem.initial)(basis.points) - jax.vmap(offset)(
+        _with_time(jnp.asarray(times[0]), basis.points)
+    )
+    # The solve ends its steps at the times that are kept: between them it is less accurate.
+    controller = diffrax.ClipStepSizeController(
+        diffrax.PIDController(rtol=tolerance, atol=tolerance, pcoeff=0.2, icoeff=0.5),
+        step_ts=jnp.asarray(times),
+    )
+    meter = diffrax.TqdmProgressMeter(refresh_steps=20) if progress else diffrax.NoProgressMeter()
+    states, slopes, reached = _solved(
+        tendency,
+        basis.projected(start),
+        jnp.asarray(times),
+        diffrax.Kvaerno5() if solver is None else solver,
+        controller,
+        meter,
+        diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
+    )
+    ends_well = reached & jnp.isfinite(states).all()
+    if isinstance(ends_well, jax.core.Tracer):
+        states = jnp.where(ends_well, states, jnp.nan)
+    elif not ends_well:
+        raise ClosuraxError(
+            f"{type(problem).__name__} does not reach t = {times[-1]:g} with {basis.modes} "
+            "functions: take more Gaussians, or a larger tolerance."
+        )
+    return EvolvedField(
+        features,
+        jnp.asarray(times),
+        jnp.einsum("nm,tmf->tnf", basis.mixing, states),
+        jnp.einsum("nm,tmf->tnf", basis.mixing, slopes),
+        offset,
+    )
+
+
+class _Projected(eqx.Module):
+    """The change of the coefficients with time."""
+
+    problem: AbstractEvolution
+    basis: GalerkinBasis
+    offset: Callable[[Array], Array]
+
+    def __call__(self, t, state, args=None):
+        points = _with_time(t, self.basis.points)
+        known = jax.vmap(lambda point: jet_at(self.offset, point))(points)
+        jet = self.basis.jet(state) + Jet(
+            known.value, known.gradient[..., 1:], known.second[..., 1:]
+        )
+        change = jax.vmap(self.problem.tendency)(points, jet) - known.gradient[..., 0]
+        return self.basis.projected(change)
+
+
+def _with_time(t: Array, places: Array) -> Array:
+    times = jnp.broadcast_to(jnp.asarray(t, places.dtype), (len(places), 1))
+    return jnp.concatenate([times, places], axis=1)
+
+
+@eqx.filter_jit
+def _solved(tendency, start, times, solver, controller, meter, adjoint):
+    solution = diffrax.diffeqsolve(
+        diffrax.ODETerm(tendency),
+        solver,
+        t0=times[0],
+        t1=times[-1],
+        dt0=None,
+        y0=start,
+        saveat=diffrax.SaveAt(ts=times),
+        stepsize_controller=controller,
+        max_steps=_MAX_STEPS,
+        progress_meter=meter,
+        adjoint=adjoint,
+        throw=False,
+    )
+    slopes = jax.lax.map(lambda saved: tendency(*saved), (times, solution.ys))
+    return solution.ys, slopes, solution.result == diffrax.RESULTS.successful
