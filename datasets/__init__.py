@@ -5,6 +5,7 @@ if __name__ == "datasets":
 
 from .batches import Batches as Batches
 from .bomex import bomex as bomex
+from .coarser_pairs import coarser_pairs as coarser_pairs
 from .column_case import open_column_case as open_column_case
 from .column_generator import (
     ColumnRecipe as ColumnRecipe,

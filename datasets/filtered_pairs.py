@@ -79,7 +79,7 @@ def filtered_pairs(
         "coarse_grid_size": grid.nx,
     }
     fields = dict(zip(_LABELS, np.stack(pairs, axis=1), strict=True))
-    return _label(fields, dns["time"].values, grid, attrs)
+    return label_pairs(fields, dns["time"].values, grid, attrs)
 
 
 def write_pairs(pairs: xr.Dataset, path: str | os.PathLike) -> None:
@@ -129,7 +129,7 @@ def open_pairs(path: str | os.PathLike) -> xr.Dataset:
             "streamfunction": np.asarray(streamfunction),
             "subgrid_tendency": np.asarray(subgrid_tendency),
         }
-        return _label(fields, packed["time"].values, grid, packed.attrs)
+        return label_pairs(fields, packed["time"].values, grid, packed.attrs)
 
 
 def training_pairs() -> xr.Dataset:
@@ -201,9 +201,10 @@ def _length(x: np.ndarray) -> float:
     return float((x[-1] - x[0]) * x.size / (x.size - 1))
 
 
-def _label(
+def label_pairs(
     fields: dict[str, np.ndarray], time: np.ndarray, grid: SpectralGrid, attrs: dict
 ) -> xr.Dataset:
+    """A Dataset of pairs, from the arrays of the three variables."""
     data = {
         name: (
             ("time", "x", "y"),

@@ -226,8 +226,12 @@ def autocorrelation(
 
     **Arguments:**
 
-    - `lags`: numbers of saves.
+    - `lags`: numbers of saves, less than there are times.
+
+    Raises `DataError` for longer lags.
     """
+    if np.max(lags) >= fields.shape[1]:
+        raise DataError(f"A lag of {np.max(lags)} saves is not within {fields.shape[1]} times.")
     anomaly = fields - fields.mean(axis=1, keepdims=True)
     variance = np.mean(anomaly.astype(float) ** 2)
     times = fields.shape[1]

@@ -13,7 +13,7 @@ from closurax.physics import closures, coupling
 from closurax.physics.column import PersistentConvection
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 
-from . import closures as learned_closures, columns, operators
+from . import closures as learned_closures, columns, fields, operators
 from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
 from .reinforcement.gaussian_policy import GaussianPolicy
 from .reinforcement.tanh_network import TanhNetwork
@@ -68,6 +68,10 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.operators.OperatorClosure": operators.OperatorClosure,
     "closurax.surrogates.reinforcement.GaussianPolicy": GaussianPolicy,
     "closurax.surrogates.reinforcement.TanhNetwork": TanhNetwork,
+    "closurax.surrogates.fields.LinearField": fields.LinearField,
+    "closurax.surrogates.fields.GaussianFeatures": fields.GaussianFeatures,
+    "closurax.surrogates.fields.PeriodicFeatures": fields.PeriodicFeatures,
+    "closurax.surrogates.fields.PIG": fields.PIG,
     "closurax.datasets.Standardiser": Standardiser,
     "closurax.physics.closures.NoClosure": closures.NoClosure,
     "closurax.physics.closures.Smagorinsky": closures.Smagorinsky,

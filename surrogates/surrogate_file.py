@@ -1,4 +1,4 @@
-"""Surrogate files: one scheme or operator with its arrays, readable with numpy alone."""
+"""Surrogate files: one scheme, operator or field with its arrays, readable with numpy alone."""
 
 import os
 from collections.abc import Mapping
@@ -14,11 +14,12 @@ from closurax.physics.scheme import AbstractScheme
 
 from .array_file import read_array_file, write_array_file
 from .description import build, describe
+from .fields import AbstractField
 from .named_arrays import array_name, named_arrays, with_arrays
 from .operators import FieldSurrogate
 from .reinforcement.gaussian_policy import GaussianPolicy
 
-Savable = AbstractScheme | FieldSurrogate | GaussianPolicy
+Savable = AbstractScheme | FieldSurrogate | GaussianPolicy | AbstractField
 
 _FORMAT = "closurax surrogate"
 _FORMAT_VERSION = 1
@@ -29,7 +30,7 @@ def save(
     scheme: Savable,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes a scheme, a surrogate between fields or a policy, and what it wraps, into one file.
+    """Writes a scheme, a surrogate between fields, a policy or a field, with all it holds.
 
     The file is a zip archive that `numpy.load` opens: the arrays by their paths in the scheme,
     and `header`, the bytes of a JSON text with the classes and their arguments, what the
@@ -38,7 +39,8 @@ def save(
     **Arguments:**
 
     - `path`: any name; the file replaces an older one when it is complete.
-    - `scheme`: of the classes in `closurax.surrogates.classes`.
+    - `scheme`: of the classes in `closurax.surrogates.classes`. A field is in the units of its
+        problem, which the file does not hold, and has no offset that is not a field, too.
     - `provenance`: how the scheme was trained: numbers, strings, lists and mappings.
 
     Raises `SurrogateFileError` if the scheme cannot be written.
@@ -51,8 +53,8 @@ def save(
         "format_version": _FORMAT_VERSION,
         "closurax_version": version("closurax"),
         "scheme": description,
-        "reads": [list(quantity) for quantity in scheme.reads],
-        "returns": [list(quantity) for quantity in scheme.returns],
+        "reads": _quantities(scheme, "reads"),
+        "returns": _quantities(scheme, "returns"),
         "normalisation": _normalisation_arrays(scheme),
         "provenance": dict(provenance or {}),
     }
@@ -60,7 +62,7 @@ def save(
 
 
 def load(path: str | os.PathLike) -> Any:
-    """The scheme, `FieldSurrogate` or `GaussianPolicy` that `save` wrote, the same bit by bit.
+    """The scheme, `FieldSurrogate`, `GaussianPolicy` or field of `save`, the same bit by bit.
 
     Raises `SurrogateFileError` if the file is missing, damaged, of a newer format, names a
     class that is not known, or holds other arrays than the class has.
@@ -77,9 +79,15 @@ def load(path: str | os.PathLike) -> Any:
         ) from error
     if not isinstance(skeleton, Savable):
         raise SurrogateFileError(
-            f"{str(path)!r} does not describe a scheme, a surrogate between fields or a policy."
+            f"{str(path)!r} describes no scheme, surrogate between fields, policy or field."
         )
     return with_arrays(skeleton, arrays, repr(str(path)))
+
+
+def _quantities(scheme: Savable, name: str) -> list[list[str]]:
+    # A field reads a point.
+    known = [] if isinstance(scheme, AbstractField) else getattr(scheme, name)
+    return [list(quantity) for quantity in known]
 
 
 def _check_description(description: Any, scheme: Savable) -> None:

@@ -59,6 +59,17 @@ def test_couple_closure(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+def test_train_closure(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train_closure.py", "12"])
+    runpy.run_path(str(ROOT / "examples" / "train_closure.py"), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
+    errors = {line.split()[0]: float(line.split()[-1]) for line in lines}
+    assert list(errors) == ["start", "trained"]
+    assert errors["trained"] < 0.7 * errors["start"]
+
+
+@pytest.mark.slow
 def test_couple_convection(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["couple_convection.py"])

@@ -7,6 +7,7 @@ from .helmholtz import Helmholtz as Helmholtz
 from .jet import Jet as Jet, jet_at as jet_at, jet_through as jet_through
 from .klein_gordon import KleinGordon as KleinGordon
 from .nonlinear_diffusion import NonlinearDiffusion as NonlinearDiffusion
+from .parametric import Parametric as Parametric
 from .poisson import Poisson as Poisson
 from .problem import (
     AbstractEvolution as AbstractEvolution,
@@ -19,3 +20,4 @@ from .sampling import (
     grid_points as grid_points,
     interior_points as interior_points,
 )
+from .without_conditions import WithoutConditions as WithoutConditions

@@ -122,9 +122,14 @@ class AbstractEvolution(AbstractProblem):
         """The conditions on the faces of space."""
 
     @property
-    def constant_diffusivity(self) -> float | Float[Array, ""]:
-        """The part of the diffusivity that is the same everywhere, for a stiff solver."""
-        return 0.0
+    def is_linear(self) -> bool:
+        """Whether the tendency is linear in the jet, with coefficients that do not change."""
+        return False
+
+    @property
+    def constant_diffusivity(self) -> float | Float[Array, ""] | None:
+        """The diffusivity where that is the same everywhere, for solvers that treat it apart."""
+        return None
 
     def lift(self, point: Float[Array, " dims"]) -> Float[Array, " fields"]:
         """A function of time and space with the initial and the boundary values of the solution.

@@ -45,9 +45,7 @@ class DiagonalLinearTerm(diffrax.AbstractTerm):
         return vf * jnp.asarray(control, vf.dtype)
 
 
-def scale(
-    diagonal: Diagonal, view: Float[Array, "parts *modes"]
-) -> Float[Array, "parts *modes"]:
+def scale(diagonal: Diagonal, view: Float[Array, "parts *modes"]) -> Float[Array, "parts *modes"]:
     """Multiplies the coefficients behind a real view by a real or complex diagonal.
 
     With a real diagonal the first axis of the view may also be that of several fields.

@@ -79,7 +79,7 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_toml(table: Mapping[str, Any], prefix: str = "") -> str:
-    """TOML text of nested tables of strings, numbers, booleans and lists of those."""
+    """TOML text of nested tables of strings, numbers, booleans and lists of those or of tables."""
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     lines = [f"{_toml_key(key)} = {_toml_value(value)}\n" for key, value in plain.items()]
     for key, value in table.items():
@@ -168,6 +168,9 @@ def _toml_key(key: str) -> str:
 def _toml_value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(_toml_value(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        pairs = (f"{_toml_key(key)} = {_toml_value(item)}" for key, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     # JSON writes strings, numbers and booleans as TOML does, but leaves DEL unescaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

@@ -161,8 +161,8 @@ class BackscatterForm(AbstractCoefficientForm):
     After Jansen and Held 2014, Ocean Modelling 80, 36.
     """
 
-    lower: tuple[float, float] = eqx.field(static=True, default=(0.0, -0.03))
-    upper: tuple[float, float] = eqx.field(static=True, default=(0.03, 0.03))
+    lower: tuple[float, float] = eqx.field(static=True, default=(0.0, -0.02))
+    upper: tuple[float, float] = eqx.field(static=True, default=(0.03, 0.02))
 
     channels: ClassVar[int] = 2
 

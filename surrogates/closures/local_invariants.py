@@ -33,8 +33,8 @@ class LocalInvariants(eqx.Module):
     \nabla \omega \cdot S \cdot \nabla \omega, \quad
     \omega\, \nabla \omega \cdot S \cdot \nabla^\perp \omega,$$
 
-    with $|S|^2 = 2 S_{ij} S_{ij}$ and $\nabla^\perp = (-\partial_y, \partial_x)$. Minus the fifth is
-    how fast the flow sharpens the gradient: positive where enstrophy goes to smaller scales.
+    with $|S|^2 = 2 S_{ij} S_{ij}$ and $\nabla^\perp = (-\partial_y, \partial_x)$. Minus the fifth
+    is how fast the flow sharpens the gradient: positive where enstrophy goes to smaller scales.
 
     After the six comes $\ln Z(k)$ of `resolved_spectrum`, the same for all agents.
     """
@@ -75,7 +75,8 @@ class LocalInvariants(eqx.Module):
         fields = lattice.sample(grid, grid.to_physical(_derivatives_hat(grid, vorticity_hat)))
         invariants = _INVARIANTS_OF[self.kind](fields)
         if self.scale_free:
-            invariants = invariants / _scales(self.kind, grid, vorticity_hat)[:, None, None]
+            for scale in _scales(self.kind, grid, vorticity_hat):
+                invariants = invariants / scale[:, None, None]
         local = jnp.moveaxis(invariants, 0, -1)
         if self.spectrum is None:
             return local
@@ -143,11 +144,12 @@ _POWERS = {
 
 def _scales(
     kind: str, grid: SpectralGrid, vorticity_hat: Complex[Array, "nx nk"]
-) -> Float[Array, "6"]:
+) -> tuple[Float[Array, "6"], Float[Array, "6"]]:
+    """What to divide the six by, first by the one and then by the other."""
     mean_square = mean_product(grid, vorticity_hat, vorticity_hat)
     mean_gradient = mean_product(grid, vorticity_hat, -grid.laplacian(vorticity_hat))
-    powers = jnp.asarray(np.asarray(_POWERS[kind]), mean_square.dtype)
-    return _positive(mean_square) ** powers[:, 0] * _positive(mean_gradient) ** powers[:, 1]
+    powers = jnp.asarray(np.asarray(_POWERS[kind]).T, mean_square.dtype)
+    return _positive(mean_square) ** powers[0], _positive(mean_gradient) ** powers[1]
 
 
 def _positive(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -50,7 +50,9 @@ def mean_resolved_spectrum(
 ) -> Float[Array, " entries"]:
     """The mean of `resolved_spectrum` over vorticity fields in s-1 on the grid."""
     fields_hat = grid.to_spectral(jnp.asarray(vorticity))
-    return jnp.mean(jax.vmap(lambda field: resolved_spectrum(grid, field, kind))(fields_hat), axis=0)
+    return jnp.mean(
+        jax.vmap(lambda field: resolved_spectrum(grid, field, kind))(fields_hat), axis=0
+    )
 
 
 def _check(grid: SpectralGrid, kind: str) -> None:

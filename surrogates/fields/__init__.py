@@ -1,10 +1,13 @@
 """Fields: solutions of differential equations as functions of a point in space and time."""
 
+from .evolved_field import EvolvedField as EvolvedField
 from .features import AbstractFeatures as AbstractFeatures
 from .field import AbstractField as AbstractField
+from .galerkin_basis import GalerkinBasis as GalerkinBasis
 from .gaussian_features import GaussianFeatures as GaussianFeatures
 from .linear_field import LinearField as LinearField
-from .on_grid import on_grid as on_grid
+from .on_grid import on_axes as on_axes, on_grid as on_grid
 from .periodic_features import PeriodicFeatures as PeriodicFeatures
 from .pig import PIG as PIG
 from .polynomial_features import PolynomialFeatures as PolynomialFeatures
+from .vanishing_features import VanishingFeatures as VanishingFeatures

@@ -22,12 +22,17 @@ class PIG(AbstractField):
     the chain rule. Without the network it is a `LinearField`.
     """
 
-    gaussians: GaussianFeatures
-    """Those of all features, one feature after the other."""
+    functions: GaussianFeatures
+    """The Gaussians of all features, one feature after the other."""
     weights: Float[Array, "features gaussians"]
     network: eqx.nn.MLP
     lower: tuple[float, ...] = eqx.field(static=True)
     upper: tuple[float, ...] = eqx.field(static=True)
+    out_fields: int = eqx.field(static=True)
+    features: int = eqx.field(static=True)
+    gaussians: int = eqx.field(static=True)
+    width: float = eqx.field(static=True)
+    hidden: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -55,21 +60,23 @@ class PIG(AbstractField):
                 f"`out_fields` = {out_fields} must be at least 1, and `width` = {width} positive."
             )
         self.lower, self.upper = tuple(map(float, lower)), tuple(map(float, upper))
+        self.out_fields, self.features, self.gaussians = out_fields, features, gaussians
+        self.width, self.hidden = width, hidden
         centre_key, weight_key, network_key = jax.random.split(key, 3)
         low, high = jnp.asarray(self.lower), jnp.asarray(self.upper)
         shape = (features * gaussians, len(self.lower))
         centres = jax.random.uniform(centre_key, shape, minval=low, maxval=high)
         widths = jnp.broadcast_to(width * (high - low) / 2, shape)
-        self.gaussians = GaussianFeatures(centres, widths)
+        self.functions = GaussianFeatures(centres, widths)
         self.weights = 0.01 * jax.random.normal(weight_key, (features, gaussians))
         self.network = eqx.nn.MLP(features, out_fields, hidden, 1, jnp.tanh, key=network_key)
 
     def __call__(self, point: Float[Array, " dims"]) -> Float[Array, " fields"]:
-        values = self.gaussians(point).reshape(self.weights.shape)
+        values = self.functions(point).reshape(self.weights.shape)
         return self.network(jnp.sum(self.weights * values, axis=-1))
 
     def jet(self, point: Float[Array, " dims"]) -> Jet:
-        gaussians = self.gaussians.jet(point)
+        gaussians = self.functions.jet(point)
         features = jax.tree.map(self._weighted, gaussians)
         return jet_through(self.network, features)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -39,6 +39,7 @@ _COLUMNS = {
 _LEARNING_TIME = ("s", "time spent learning until the end of the iteration, resumed runs included")
 
 
+@runtime_checkable
 class LearnerState(Protocol):
     """All that the next iteration depends on: a pytree of arrays."""
 

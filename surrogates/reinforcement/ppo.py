@@ -27,7 +27,7 @@ from .gaussian_policy import GaussianPolicy
 from .generalised_advantages import generalised_advantages
 from .learning_loop import Callback, learn, training_identity
 from .rollout import Episodes, Transitions, episode_summary, rollout, start_episodes
-from .running_moments import RunningMoments
+from .running_moments import RETURN_SHARE, RunningMoments
 from .state_value import StateValue
 
 # Beyond this the ratio of two probabilities is not computed but set.
@@ -204,8 +204,8 @@ def train_ppo(
         critic_optimiser=settings.critic_optimiser.init(flat_parameters(critic)[0]),
         episodes=start_episodes(environment, environments, start_key),
         discounted=jnp.zeros(environments),
-        observation_moments=RunningMoments.none(environment.observation_size),
-        return_moments=RunningMoments.none(),
+        observation_moments=RunningMoments.none(environment.observation_size, least_share=0.0),
+        return_moments=RunningMoments.none(least_share=RETURN_SHARE),
         count=jnp.zeros((), jnp.int32),
     )
 

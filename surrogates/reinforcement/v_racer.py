@@ -28,11 +28,12 @@ from .gaussian_policy import GaussianPolicy
 from .learning_loop import Callback, learn, training_identity
 from .replay_memory import ReplayMemory, trace_weight
 from .rollout import Episodes, episode_summary, rollout, start_episodes
-from .running_moments import RunningMoments
+from .running_moments import RETURN_SHARE, RunningMoments
 from .state_value import StateValue
 
 # After so many updates the estimates of all action values are computed anew.
 _UPDATES_TOGETHER = 16
+
 # Beyond this the ratio of two probabilities is not computed but set.
 _LARGEST_LOG_RATIO = 20.0
 _COLUMNS = {
@@ -243,8 +244,8 @@ def train_v_racer(
         memory=ReplayMemory.empty(environment, settings.slots, environments),
         episodes=start_episodes(environment, environments, start_key),
         discounted=jnp.zeros(environments),
-        observation_moments=RunningMoments.none(environment.observation_size),
-        return_moments=RunningMoments.none(),
+        observation_moments=RunningMoments.none(environment.observation_size, least_share=0.0),
+        return_moments=RunningMoments.none(least_share=RETURN_SHARE),
         count=jnp.zeros((), jnp.int32),
     )
 

@@ -7,16 +7,24 @@ from .ensemble_kalman import (
     Calibration as Calibration,
     ensemble_kalman_inversion as ensemble_kalman_inversion,
 )
+from .evolve_field import evolve as evolve
+from .evolve_gaussians import (
+    GaussianEvolution as GaussianEvolution,
+    evolve_gaussians as evolve_gaussians,
+)
 from .field_losses import (
     relative_h1 as relative_h1,
     relative_h1_loss as relative_h1_loss,
     relative_l2 as relative_l2,
     relative_l2_loss as relative_l2_loss,
 )
+from .fit_coefficients import CoefficientFit as CoefficientFit, fit_coefficients as fit_coefficients
 from .fit_gaussians import GaussianFit as GaussianFit, fit_gaussians as fit_gaussians
+from .fit_observations import ObservationFit as ObservationFit, fit_observations as fit_observations
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .offline import FitResult as FitResult, fit as fit
 from .online import OnlineResult as OnlineResult, train_online as train_online
+from .place_gaussians import Density as Density
 from .resolved_tendency import resolved_tendency as resolved_tendency
 from .rollout_loss import rollout_loss as rollout_loss
 from .solve_weights import WeightSolution as WeightSolution, solve_weights as solve_weights

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import get_origin
 
 import diffrax
 import equinox as eqx
@@ -9,6 +10,7 @@ from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractEvolution, Jet, jet_at
+from closurax.physics.solvers import DiagonalLinearTerm, DiagonalRootFinder
 
 from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
@@ -46,7 +48,9 @@ def evolve(
     - `basis`: `GalerkinBasis.spanning` these features.
     - `times`: which are kept, the first and the last of the problem among them.
     - `offset`: $u_0$, a function of a point in time and space. By default `problem.lift`.
-    - `solver`: of diffrax; by default `diffrax.Kvaerno5`, which is implicit.
+    - `solver`: of diffrax. One of those with an implicit and an explicit part treats the constant
+        diffusivity of the problem implicitly, in functions in which it is diagonal. By default
+        `diffrax.KenCarp5` where there is such a diffusivity, else `diffrax.Dopri8`.
     - `tolerance`: of the steps, of coefficients of orthonormal functions.
     - `adjoint`: of diffrax, for derivatives with respect to what the problem holds; by default
         `diffrax.RecursiveCheckpointAdjoint`, for those in reverse mode.
@@ -56,10 +60,20 @@ def evolve(
     the field is not finite then.
     """
     offset = problem.lift if offset is None else offset
-    tendency = _Projected(problem, basis, offset)
+    if solver is None:
+        finder = DiagonalRootFinder(complex_coefficients=False)
+        stiff = problem.constant_diffusivity is not None
+        solver = diffrax.KenCarp5(root_finder=finder) if stiff else diffrax.Dopri8()
     start = jax.vmap(problem.initial)(basis.points) - jax.vmap(offset)(
         _with_time(jnp.asarray(times[0]), basis.points)
     )
+    linear = None
+    if get_origin(solver.term_structure) is diffrax.MultiTerm:
+        basis, eigenvalues = basis.decaying()
+        linear = DiagonalLinearTerm(problem.constant_diffusivity * eigenvalues)
+    tendency = _Projected(problem, basis, offset)
+    if problem.is_linear:
+        tendency = _Linear(tendency, _matrix(problem, basis, times[0]))
     # The solve ends its steps at the times that are kept: between them it is less accurate.
     controller = diffrax.ClipStepSizeController(
         diffrax.PIDController(rtol=tolerance, atol=tolerance, pcoeff=0.2, icoeff=0.5),
@@ -68,9 +82,10 @@ def evolve(
     meter = diffrax.TqdmProgressMeter(refresh_steps=20) if progress else diffrax.NoProgressMeter()
     states, slopes, reached = _solved(
         tendency,
-        basis.projected(start),
+        linear,
+        basis.projected(start).T,
         jnp.asarray(times),
-        diffrax.Kvaerno5() if solver is None else solver,
+        solver,
         controller,
         meter,
         diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
@@ -86,8 +101,8 @@ def evolve(
     return EvolvedField(
         features,
         jnp.asarray(times),
-        jnp.einsum("nm,tmf->tnf", basis.mixing, states),
-        jnp.einsum("nm,tmf->tnf", basis.mixing, slopes),
+        jnp.einsum("nm,tfm->tnf", basis.mixing, states),
+        jnp.einsum("nm,tfm->tnf", basis.mixing, slopes),
         offset,
     )
 
@@ -102,11 +117,44 @@ class _Projected(eqx.Module):
     def __call__(self, t, state, args=None):
         points = _with_time(t, self.basis.points)
         known = jax.vmap(lambda point: jet_at(self.offset, point))(points)
-        jet = self.basis.jet(state) + Jet(
-            known.value, known.gradient[..., 1:], known.second[..., 1:]
-        )
+        jet = Jet(known.value, known.gradient[..., 1:], known.second[..., 1:])
+        if state is not None:
+            jet = jet + self.basis.jet(state.T)
         change = jax.vmap(self.problem.tendency)(points, jet) - known.gradient[..., 0]
-        return self.basis.projected(change)
+        return self.basis.projected(change).T
+
+
+class _Linear(eqx.Module):
+    """The same for a linear problem: by one matrix, and what the offset contributes."""
+
+    projected: _Projected
+    matrix: Float[Array, "modes modes"]
+
+    def __call__(self, t, state, args=None):
+        return self.projected(t, None) + state @ self.matrix
+
+
+@eqx.filter_jit
+def _matrix(problem: AbstractEvolution, basis: GalerkinBasis, time) -> Array:
+    """The matrix that a row of coefficients is multiplied with."""
+    points = _with_time(jnp.asarray(time), basis.points)
+    zero = basis.jet(jnp.zeros((basis.modes, 1), basis.value.dtype))
+    slopes = jax.vmap(jax.jacfwd(problem.tendency, argnums=1))(points, zero)
+    changed = slopes.value[:, 0, 0, None] * basis.value
+    for axis in range(basis.points.shape[1]):
+        changed = changed + slopes.gradient[:, 0, 0, axis, None] * basis.gradient[axis]
+        changed = changed + slopes.second[:, 0, 0, axis, None] * basis.second[axis]
+    return changed.T @ (basis.measure[:, None] * basis.value)
+
+
+class _Rest(eqx.Module):
+    """What the linear term leaves."""
+
+    tendency: _Projected
+    linear: DiagonalLinearTerm
+
+    def __call__(self, t, state, args):
+        return self.tendency(t, state) - self.linear.vf(t, state, args)
 
 
 def _with_time(t: Array, places: Array) -> Array:
@@ -115,9 +163,12 @@ def _with_time(t: Array, places: Array) -> Array:
 
 
 @eqx.filter_jit
-def _solved(tendency, start, times, solver, controller, meter, adjoint):
+def _solved(tendency, linear, start, times, solver, controller, meter, adjoint):
+    terms = diffrax.ODETerm(tendency)
+    if linear is not None:
+        terms = diffrax.MultiTerm(diffrax.ODETerm(_Rest(tendency, linear)), linear)
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(tendency),
+        terms,
         solver,
         t0=times[0],
         t1=times[-1],

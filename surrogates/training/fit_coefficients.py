@@ -15,7 +15,7 @@ from closurax.physics.problems import AbstractProblem
 from ..fields.evolved_field import EvolvedField
 from ..fields.field import AbstractField
 from .observed_points import ObservedPoints, observed_points
-from .unknown_coefficients import UnknownCoefficients
+from .unknown_coefficients import coefficient_values, with_coefficients
 
 Problem = TypeVar("Problem", bound=AbstractProblem)
 
@@ -47,6 +47,7 @@ def fit_coefficients(
     *,
     noise: float | None = None,
     prior: Mapping[str, float] | None = None,
+    positive: Sequence[str] = (),
     max_steps: int = 30,
     progress: bool = True,
 ) -> CoefficientFit:
@@ -73,6 +74,7 @@ def fit_coefficients(
     - `solve`: maps a problem to its solution, differentiable in forward mode.
     - `noise`: $\sigma$, in the units of the fields; found from what is left over if not given.
     - `prior`: $\tau$ by name; coefficients without one may have any value.
+    - `positive`: names of coefficients that must stay positive.
     - `max_steps`: at most. It ends when a step is shorter than a thousandth of the standard
         deviations.
     - `progress`: whether to show a bar.
@@ -86,74 +88,114 @@ def fit_coefficients(
             "Fitting coefficients needs float64: jax.config.update('jax_enable_x64', True) before "
             "anything else."
         )
-    unknown = UnknownCoefficients.of(problem, names)
+    names = tuple(names)
+    start, labels = coefficient_values(problem, names)
     observed = observed_points(problem, observations)
-    precision = 1 / _prior_deviations(prior or {}, names, unknown) ** 2
-    if not len(unknown.start) or (noise is not None and noise <= 0):
+    precision = 1 / _deviations(prior or {}, names, labels) ** 2
+    if not len(start) or (noise is not None and noise <= 0):
         raise ClosuraxError(f"Give at least one of `names` and a positive `noise`, not {noise}.")
-    if len(observed.values) <= len(unknown.start) and noise is None:
+    if len(observed.values) <= len(start) and noise is None:
         raise ClosuraxError(
-            f"{len(observed.values)} observations tell no noise from {len(unknown.start)} "
-            "coefficients; give `noise`."
+            f"{len(observed.values)} observations tell no noise from {len(start)} coefficients; "
+            "give `noise`."
         )
+    signs = _signs(positive, names, labels, start)
+    where = _Places.of(observed)
 
-    @eqx.filter_jit
-    def predicted(vector: Array) -> Array:
-        return _at(solve(unknown.within(problem, vector)), observed)
+    def misfit_at(vector: np.ndarray) -> np.ndarray:
+        predicted = _predicted(solve, problem, names, where, jnp.asarray(vector))
+        return np.asarray(predicted) - observed.values
 
-    # Derivatives with respect to multiples of the coefficients: a chunk of them at a time.
-    @eqx.filter_jit
-    def linearised(vector: Array) -> tuple[Array, Array]:
-        def along(direction: Array) -> tuple[Array, Array]:
-            return jax.jvp(predicted, (vector,), (direction,))
-
-        directions = jnp.eye(len(vector))
-        values, slopes = jax.lax.map(along, directions, batch_size=8)
-        return values[0], slopes.T
-
-    vector = unknown.start.copy()
-    for step in tqdm(range(1, max_steps + 1), desc="fitting coefficients", disable=not progress):
-        values, slopes = map(np.asarray, linearised(jnp.asarray(vector)))
-        if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
+    vector, steps = start.copy(), 0
+    for _ in tqdm(range(max_steps), desc="fitting coefficients", disable=not progress):
+        steps += 1
+        predicted, slopes = map(
+            np.asarray, _linearised(solve, problem, names, where, jnp.asarray(vector))
+        )
+        if not (np.isfinite(predicted).all() and np.isfinite(slopes).all()):
             raise ClosuraxError(
-                f"The solution for the coefficients {_listed(unknown, vector)} is not finite."
+                f"The solution for the coefficients {_listed(labels, vector)} is not finite."
             )
-        misfit = values - observed.values
-        found = _noise(misfit, len(vector)) if noise is None else noise
-        before = _cost(misfit, found, vector - unknown.start, precision)
-        change, covariance = _step(slopes, misfit, found, vector - unknown.start, precision)
-        length = 1.0
-        while True:
-            trial = vector + length * change
-            misfit = np.asarray(predicted(jnp.asarray(trial))) - observed.values
+        misfit = predicted - observed.values
+        sigma = _noise(misfit, len(vector)) if noise is None else noise
+        before = _cost(misfit, sigma, vector - start, precision)
+        change, covariance = _step(slopes, misfit, sigma, vector - start, precision)
+        size = np.sqrt(np.mean((change / np.sqrt(np.diag(covariance))) ** 2))
+        # A coefficient that must stay positive loses half of itself at most.
+        shrinking = np.where(signs, -2 * change / vector, 0).max()
+        length = 1 / max(1.0, float(shrinking))
+        while length >= _SHORTEST and size >= _CLOSE:
             # Not a number is not less.
-            if _cost(misfit, found, trial - unknown.start, precision) < before:
+            after = misfit_at(vector + length * change)
+            if _cost(after, sigma, vector + length * change - start, precision) < before:
+                vector, misfit = vector + length * change, after
                 break
             length /= 2
-            if length < _SHORTEST:
-                trial = vector
-                break
-        vector = trial
-        size = np.sqrt(np.mean((change / np.sqrt(np.diag(covariance))) ** 2))
-        if size < _CLOSE:
+        else:
             break
     else:
         raise ClosuraxError(
             f"{max_steps} steps do not find the coefficients; the last are "
-            f"{_listed(unknown, vector)}. Start closer, or give a `prior`."
+            f"{_listed(labels, vector)}. Start closer, or give a `prior`."
         )
-    if noise is None:
-        misfit = np.asarray(predicted(jnp.asarray(vector))) - observed.values
-        covariance *= (_noise(misfit, len(vector)) / found) ** 2
-        found = _noise(misfit, len(vector))
-    fitted = unknown.within(problem, jnp.asarray(vector))
+    fitted = with_coefficients(problem, names, jnp.asarray(vector))
     return CoefficientFit(
-        fitted,
-        eqx.filter_jit(solve)(fitted),
-        estimates(unknown.labels, vector, covariance),
-        float(found),
-        step,
+        fitted, solve(fitted), estimates(labels, vector, covariance), float(sigma), steps
     )
+
+
+class _Places(NamedTuple):
+    """Where observations are, also by their different times and their different places."""
+
+    points: Array
+    field: Array
+    times: Array
+    at_time: Array
+    places: Array
+    at_place: Array
+
+    @classmethod
+    def of(cls, observed: ObservedPoints) -> "_Places":
+        times, at_time = np.unique(observed.points[:, 0], return_inverse=True)
+        places, at_place = np.unique(observed.points[:, 1:], axis=0, return_inverse=True)
+        arrays = (
+            observed.points, observed.field, times, at_time.ravel(), places, at_place.ravel()
+        )  # fmt: skip
+        return cls(*map(jnp.asarray, arrays))
+
+
+@eqx.filter_jit
+def _predicted(solve, problem, names, where: _Places, vector: Array) -> Array:
+    field = solve(with_coefficients(problem, names, vector))
+    batch_size = min(_CHUNK, len(where.points))
+    if not isinstance(field, EvolvedField):
+        return jax.lax.map(
+            lambda each: field(each[0])[each[1]],
+            (where.points, where.field),
+            batch_size=batch_size,
+        )
+    # Many observations share their times or their places.
+    weights = jax.vmap(lambda time: field.at(time).weights)(where.times)
+    features = jax.lax.map(field.features, where.places, batch_size=min(_CHUNK, len(where.places)))
+
+    def value(each):
+        time, place, index, point = each
+        found = features[place] @ weights[time, :, index]
+        return found if field.offset is None else found + field.offset(point)[index]
+
+    each = (where.at_time, where.at_place, where.field, where.points)
+    return jax.lax.map(value, each, batch_size=batch_size)
+
+
+@eqx.filter_jit
+def _linearised(solve, problem, names, where: _Places, vector: Array) -> tuple[Array, Array]:
+    def along(direction: Array) -> tuple[Array, Array]:
+        return jax.jvp(
+            lambda vector: _predicted(solve, problem, names, where, vector), (vector,), (direction,)
+        )
+
+    values, slopes = jax.lax.map(along, jnp.eye(len(vector)), batch_size=min(8, len(vector)))
+    return values[0], slopes.T
 
 
 def estimates(
@@ -173,32 +215,8 @@ def estimates(
     )
 
 
-def _at(field: AbstractField, observed: ObservedPoints) -> Float[Array, " observations"]:
-    points, which = jnp.asarray(observed.points), jnp.asarray(observed.field)
-    batch_size = min(_CHUNK, len(points))
-    if not isinstance(field, EvolvedField):
-        return jax.lax.map(
-            lambda each: field(each[0])[each[1]], (points, which), batch_size=batch_size
-        )
-    # Many observations share their times or their places.
-    times, at_time = np.unique(observed.points[:, 0], return_inverse=True)
-    places, at_place = np.unique(observed.points[:, 1:], axis=0, return_inverse=True)
-    weights = jax.vmap(lambda time: field.at(time).weights)(jnp.asarray(times))
-    features = jax.lax.map(
-        field.features, jnp.asarray(places), batch_size=min(_CHUNK, len(places))
-    )
-
-    def value(each):
-        time, place, index, point = each
-        found = features[place] @ weights[time, :, index]
-        return found if field.offset is None else found + field.offset(point)[index]
-
-    each = (jnp.asarray(at_time), jnp.asarray(at_place.reshape(-1)), which, points)
-    return jax.lax.map(value, each, batch_size=batch_size)
-
-
-def _prior_deviations(
-    prior: Mapping[str, float], names: Sequence[str], unknown: UnknownCoefficients
+def _deviations(
+    prior: Mapping[str, float], names: Sequence[str], labels: Sequence[str]
 ) -> Float[np.ndarray, " coefficients"]:
     for name, deviation in prior.items():
         if name not in names or not deviation > 0:
@@ -206,7 +224,19 @@ def _prior_deviations(
                 f"`prior` has {name!r}: {deviation}; give positive standard deviations of some of "
                 f"{list(names)}."
             )
-    return np.asarray([prior.get(label.partition("[")[0], np.inf) for label in unknown.labels])
+    return np.asarray([prior.get(label.partition("[")[0], np.inf) for label in labels])
+
+
+def _signs(
+    positive: Sequence[str], names: Sequence[str], labels: Sequence[str], start: np.ndarray
+) -> np.ndarray:
+    """Which of the coefficients must stay positive."""
+    if not set(positive) <= set(names):
+        raise ClosuraxError(f"`positive` = {list(positive)} are not all in {list(names)}.")
+    signs = np.asarray([label.partition("[")[0] in positive for label in labels])
+    if (start[signs] <= 0).any():
+        raise ClosuraxError(f"`positive` = {list(positive)} must start positive.")
+    return signs
 
 
 def _step(
@@ -236,8 +266,6 @@ def _noise(misfit: np.ndarray, unknowns: int) -> float:
     return max(float(np.sqrt(np.sum(misfit**2) / (len(misfit) - unknowns))), 1e-14)
 
 
-def _listed(unknown: UnknownCoefficients, vector: np.ndarray) -> str:
-    shown = [
-        f"{label} = {value:.3g}" for label, value in zip(unknown.labels, vector, strict=True)
-    ]
+def _listed(labels: Sequence[str], vector: np.ndarray) -> str:
+    shown = [f"{label} = {value:.3g}" for label, value in zip(labels, vector, strict=True)]
     return ", ".join(shown[:5]) + (", ..." if len(shown) > 5 else "")

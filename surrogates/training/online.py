@@ -210,7 +210,7 @@ def _iterate(fixed, key, training: _Training) -> tuple[_Training, dict[str, Arra
         ends,
         _drawn(bank, members, fresh_key),
     )
-    report = {"loss": value, "gradient_norm": optax.global_norm(gradient), "finite": finite}
+    report = {"loss": value, "gradient_norm": _norm(gradient), "finite": finite}
     return _Training(parameters, state, states), report
 
 
@@ -220,6 +220,10 @@ def _drawn(bank: PyTree, members: int, key) -> PyTree:
     rounds = -(-members // size)
     order = jax.vmap(lambda key: jr.permutation(key, size))(jr.split(key, rounds))
     return jtu.tree_map(lambda leaf: leaf[order.ravel()[:members]], bank)
+
+
+def _norm(tree: PyTree) -> Float[Array, ""]:
+    return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jtu.tree_leaves(tree)))
 
 
 def _all_finite(tree: PyTree) -> Bool[Array, ""]:

@@ -1,8 +1,8 @@
 """The coefficients of a problem that are to be found, as one vector."""
 
 import operator
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,55 +15,51 @@ from closurax.physics.problems import AbstractProblem
 Problem = TypeVar("Problem", bound=AbstractProblem)
 
 
-class UnknownCoefficients(NamedTuple):
-    """Their values to start from, their names, and how a problem takes others."""
+def coefficient_values(
+    problem: AbstractProblem, names: Sequence[str]
+) -> tuple[Float[np.ndarray, " coefficients"], tuple[str, ...]]:
+    """The coefficients with these names, one after the other, and the name of each.
 
-    start: Float[np.ndarray, " coefficients"]
-    labels: tuple[str, ...]
-    """One for each entry of `start`; those of arrays with their indices."""
-    within: Callable[[Any, Array], Any]
-    """Maps a problem and a vector to the problem with these coefficients."""
+    **Arguments:**
 
-    @classmethod
-    def of(cls, problem: AbstractProblem, names: Sequence[str]) -> "UnknownCoefficients":
-        """**Arguments:**
+    - `names`: attributes of the problem, such as `"diffusivity"`, or of what it holds, such as
+        `"state.weights"`; numbers or arrays, whose entries are named with their indices.
 
-        - `names`: attributes of the problem, such as `"diffusivity"`, or of what it holds, such
-            as `"state.weights"`; numbers or arrays.
-
-        Raises `ClosuraxError` for a name twice, or one of no number.
-        """
-        if len(set(names)) < len(names):
-            raise ClosuraxError(f"`names` = {list(names)} has a name twice.")
-        known = eqx.filter(problem, eqx.is_inexact_array_like)
-        starts, labels = [], []
-        for name in names:
-            try:
-                value = operator.attrgetter(name)(known)
-            except AttributeError:
-                value = None
-            if not eqx.is_inexact_array_like(value):
-                raise ClosuraxError(
-                    f"{type(problem).__name__} has no coefficient {name!r}: give the name of an "
-                    "attribute that is a floating-point number or an array of them."
-                )
-            array = np.asarray(value, np.float64)
-            starts.append(array)
-            labels += [_label(name, index) for index in np.ndindex(array.shape)]
-        ends = np.cumsum([array.size for array in starts])[:-1]
-        shapes = [array.shape for array in starts]
-
-        def where(tree: Any) -> list[Any]:
-            return [operator.attrgetter(name)(tree) for name in names]
-
-        def within(tree: Any, vector: Array) -> Any:
-            parts = jnp.split(vector, ends)
-            values = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
-            return eqx.tree_at(where, tree, values) if values else tree
-
-        start = np.concatenate([array.ravel() for array in starts]) if starts else np.zeros(0)
-        return cls(start, tuple(labels), within)
+    Raises `ClosuraxError` for a name twice, or one of no number.
+    """
+    if len(set(names)) < len(names):
+        raise ClosuraxError(f"`names` = {list(names)} has a name twice.")
+    values: list[float] = []
+    labels: list[str] = []
+    for name in names:
+        try:
+            value = operator.attrgetter(name)(problem)
+        except AttributeError:
+            value = None
+        if not eqx.is_inexact_array_like(value):
+            raise ClosuraxError(
+                f"{type(problem).__name__} has no coefficient {name!r}: give the name of an "
+                "attribute that is a floating-point number or an array of them."
+            )
+        array = np.asarray(value, np.float64)
+        values += array.ravel().tolist()
+        for index in np.ndindex(array.shape):
+            labels.append(f"{name}[{', '.join(map(str, index))}]" if index else name)
+    return np.asarray(values, np.float64), tuple(labels)
 
 
-def _label(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
+def with_coefficients(
+    problem: Problem, names: Sequence[str], vector: Float[Array, " coefficients"]
+) -> Problem:
+    """The problem with other coefficients, in the order of `coefficient_values`."""
+    if not names:
+        return problem
+
+    def where(tree):
+        return [operator.attrgetter(name)(tree) for name in names]
+
+    shapes = [np.shape(value) for value in where(problem)]
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    parts = jnp.split(vector, ends)
+    values = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return eqx.tree_at(where, problem, values)

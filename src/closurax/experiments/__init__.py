@@ -8,6 +8,12 @@ from .closure_training_settings import (
 from .convection_columns_settings import ConvectionColumns as ConvectionColumns
 from .convection_settings import Convection as Convection
 from .emulator_settings import EmulatorComparison as EmulatorComparison
+from .field_evolution_settings import (
+    AllenCahnPIG as AllenCahnPIG,
+    BurgersPIG as BurgersPIG,
+    FieldEvolution as FieldEvolution,
+    FlowMixingPIG as FlowMixingPIG,
+)
 from .field_settings import (
     FieldExperiment as FieldExperiment,
     HelmholtzPIG as HelmholtzPIG,
@@ -16,15 +22,20 @@ from .field_settings import (
 from .generate_darcy_settings import GenerateDarcy as GenerateDarcy
 from .generate_helmholtz_settings import GenerateHelmholtz as GenerateHelmholtz
 from .generate_trajectories_settings import GenerateTrajectories as GenerateTrajectories
+from .inverse_settings import InverseAllenCahn as InverseAllenCahn
 from .operator_settings import OperatorComparison as OperatorComparison
 from .settings import AbstractExperiment as AbstractExperiment
 from .subgrid_turbulence_settings import SubgridTurbulence as SubgridTurbulence
+from .turbulence_compare_settings import TurbulenceCompare as TurbulenceCompare
 from .turbulence_dns_settings import TurbulenceDNS as TurbulenceDNS
 
 EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "subgrid-turbulence": SubgridTurbulence,
     "turbulence-dns": TurbulenceDNS,
     "turbulence-online": TurbulenceOnline,
+    "turbulence-ppo": TurbulencePPO,
+    "turbulence-vracer": TurbulenceVRACER,
+    "turbulence-compare": TurbulenceCompare,
     "convection": Convection,
     "convection-columns": ConvectionColumns,
     "darcy": OperatorComparison,
@@ -32,6 +43,10 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "navier-stokes-emulator": EmulatorComparison,
     "helmholtz-pig": HelmholtzPIG,
     "klein-gordon-pig": KleinGordonPIG,
+    "allen-cahn-pig": AllenCahnPIG,
+    "burgers-pig": BurgersPIG,
+    "flow-mixing-pig": FlowMixingPIG,
+    "inverse-allen-cahn-pig": InverseAllenCahn,
     "generate-darcy": GenerateDarcy,
     "generate-helmholtz": GenerateHelmholtz,
     "generate-trajectories": GenerateTrajectories,

@@ -52,7 +52,8 @@ def statistics(run: xr.Dataset, model: BarotropicVorticity, case: xr.Dataset) ->
     if not len(fields):
         return result
     spectra, energy, budgets = _of_members(model, jnp.asarray(fields))
-    lags = np.arange(1 + round(float(case["lag"][-1]) / step))
+    longest = min(round(float(case["lag"][-1]) / step), fields.shape[1] - 1)
+    lags = np.arange(1 + longest)
     edges = np.linspace(-_PDF_LIMIT, _PDF_LIMIT, _PDF_BINS + 1)
     tails = [np.mean(np.abs(fields) > t * std, axis=(1, 2, 3)) for t in TAILS]
     counts = [np.histogram(member / std, edges)[0] / member.size for member in fields]

@@ -92,6 +92,8 @@ class Agents(Section):
 
     form: Literal["leith", "smagorinsky", "backscatter"]
     average: Literal["domain", "local"]
+    observation: Literal["published", "scale free"]
+    start: list[float] = Field(min_length=1, max_length=2)
     lattice: Annotated[int, Field(ge=1, le=192)]
     width: Count
     depth: Count
@@ -120,6 +122,11 @@ class PPOTraining(Section):
 class VRACERTraining(Section):
     iterations: Count
     environments: Count
+    steps: Count
+    batch_size: Count
+    updates_per_experience: Positive
+    start: Count
+    capacity: Count
     learning_rate: Positive
     discount: Fraction
     initial_std: Positive

@@ -1,13 +1,11 @@
 """Experiments `...-pig`: differential equations solved by Gaussians, blind, then judged."""
 
 import json
-import time
 from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
 import jax
-import numpy as np
 
 from closurax.datasets.netcdf_output import write_netcdf
 from closurax.surrogates.fields import LinearField
@@ -19,9 +17,7 @@ from .field_judge import FieldJudge
 from .field_report import write_report
 from .field_settings import FieldExperiment
 from .gaussian_file import read_gaussians, write_gaussians
-
-# Of which the worst seed is told, too.
-_WITH_WORST = ("relative_l2", "max_error", "residual", "seconds", "cpu_seconds")
+from .timing import summary_over_seeds, timed
 
 
 def run(settings: FieldExperiment, workspace: Workspace) -> dict[str, float]:
@@ -57,9 +53,7 @@ class _Experiment:
         inputs = self._inputs(gaussians=settings.gaussians, seed=seed)
 
         def work() -> dict[str, Any]:
-            fit, seconds = _timed(
-                lambda: fit_gaussians(self.problem, settings.gaussians, seed=seed)
-            )
+            fit, seconds = timed(lambda: fit_gaussians(self.problem, settings.gaussians, seed=seed))
             # The configuration is what the fit depends on, not all of the run.
             attributes: dict[str, str | int | float] = {
                 "seed": seed,
@@ -109,7 +103,7 @@ class _Experiment:
                 if index == 0:
                     write_netcdf(self._judge.solution(field), self.workspace.path("solution.nc"))
             return {
-                "gaussians": _summary(each),
+                "gaussians": summary_over_seeds(each),
                 "zero": self._judge.scores(zero_field(self.problem)) | {"parameters": 0.0},
             }
 
@@ -124,7 +118,7 @@ class _Experiment:
     ) -> dict[str, dict[str, float]]:
         found = {}
         for count in counts:
-            field, seconds = _timed(partial(fit, count))
+            field, seconds = timed(partial(fit, count))
             unknowns = {"unknowns": float(field.weights.size)}
             found[str(count)] = self._judge.scores(field) | seconds | unknowns
         return found
@@ -138,21 +132,3 @@ class _Experiment:
 
     def _file(self, index: int):
         return self.workspace.path("gaussians.nc" if index == 0 else f"gaussians-{index}.nc")
-
-
-def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
-    started, used = time.perf_counter(), time.process_time()
-    result = work()
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
-    return result, {"seconds": seconds, "cpu_seconds": cpu_seconds}
-
-
-def _summary(each: list[dict[str, float]]) -> dict[str, float]:
-    """The mean over the seeds, and of what may be bad also the worst."""
-    summary = {}
-    for key in each[0]:
-        values = [scores[key] for scores in each]
-        summary[key] = float(np.mean(values))
-        if key in _WITH_WORST:
-            summary[f"{key}_worst"] = max(values)
-    return summary

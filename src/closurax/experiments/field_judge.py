@@ -2,9 +2,10 @@ from functools import cached_property
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from closurax.physics.problems import AbstractProblem, grid_axes, grid_points
-from closurax.surrogates.fields import LinearField, on_grid
+from closurax.surrogates.fields import AbstractField, on_grid
 from closurax.surrogates.training import Collocation
 
 from .parameter_count import parameter_count
@@ -13,29 +14,34 @@ from .parameter_count import parameter_count
 class FieldJudge:
     """Compares fields with the solution of a problem, on a grid, and with its equations."""
 
-    def __init__(self, problem: AbstractProblem, points: int, seed: int):
+    def __init__(self, problem: AbstractProblem, points: int | tuple[int, ...], seed: int):
         """**Arguments:**
 
-        - `points`: of each axis of the grid.
+        - `points`: of each axis of the grid, or of all of them.
         - `seed`: of the points where the residuals are taken, which no fit uses.
         """
-        self.problem, self.shape = problem, (points,) * problem.dims
+        self.problem = problem
+        self.shape = (points,) * problem.dims if isinstance(points, int) else points
         self._equations = Collocation.held_out(problem, seed + 1000)
 
-    def scores(self, field: LinearField) -> dict[str, float]:
+    def scores(self, field: AbstractField) -> dict[str, float]:
         """Errors, residual in the units of the equations, and the number of parameters."""
-        solution = self.solution(field)
-        names = [quantity.name for quantity in self.problem.fields]
-        error = np.stack([solution[f"{name}_error"].values for name in names])
-        truth = np.stack([solution[f"{name}_reference"].values for name in names])
-        return {
-            "relative_l2": float(np.linalg.norm(error) / np.linalg.norm(truth)),
-            "max_error": float(np.abs(error).max()),
+        solution = on_grid(self.problem, field, self.shape)
+        values = [solution[quantity.name].values for quantity in self.problem.fields]
+        return self.errors(np.stack(values, axis=-1)) | {
             "residual": self._equations.not_exceeded(field),
             "parameters": float(parameter_count(field)),
         }
 
-    def solution(self, field: LinearField) -> xr.Dataset:
+    def errors(self, values: Float[np.ndarray, "*grid fields"]) -> dict[str, float]:
+        """Those of values on the grid."""
+        error = values - self._reference
+        return {
+            "relative_l2": float(np.linalg.norm(error) / np.linalg.norm(self._reference)),
+            "max_error": float(np.abs(error).max()),
+        }
+
+    def solution(self, field: AbstractField) -> xr.Dataset:
         """Each field `u` with `u_reference` and `u_error` on the grid."""
         solution = on_grid(self.problem, field, self.shape)
         for index, quantity in enumerate(self.problem.fields):

@@ -63,3 +63,48 @@ class KleinGordonProblem(AbstractProblemSettings):
     @property
     def published(self) -> float | None:
         return 2.36e-3
+
+
+class AllenCahnProblem(AbstractProblemSettings):
+    name: Literal["allen-cahn"]
+
+    dims: ClassVar[int] = 2
+    title: ClassVar[str] = "The Allen-Cahn equation evolved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import AllenCahn
+
+        return AllenCahn()
+
+    @property
+    def published(self) -> float | None:
+        return 5.93e-5
+
+
+class BurgersProblem(AbstractProblemSettings):
+    name: Literal["burgers"]
+    viscosity: Annotated[float, Field(gt=0, le=1)]
+
+    dims: ClassVar[int] = 2
+    title: ClassVar[str] = "Burgers' equation evolved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import Burgers
+
+        return Burgers(viscosity=self.viscosity)
+
+
+class FlowMixingProblem(AbstractProblemSettings):
+    name: Literal["flow-mixing"]
+
+    dims: ClassVar[int] = 3
+    title: ClassVar[str] = "A front wound up by a vortex, evolved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import FlowMixing
+
+        return FlowMixing()
+
+    @property
+    def published(self) -> float | None:
+        return 2.67e-4

@@ -35,7 +35,7 @@ LEARNED = {"linear": "linear.eqx", "learned": "closure.eqx"}
 
 def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
     """Prepares the data, trains, runs every closure, and writes metrics and the report."""
-    experiment = _Experiment(settings, workspace)
+    experiment = TurbulenceStages(settings, workspace)
     data = experiment.prepare_data()
     training = experiment.train(data)
     scores = experiment.score(data, training)
@@ -65,7 +65,7 @@ def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
     return report.results["metrics"]
 
 
-class _Experiment:
+class TurbulenceStages:
     """The stages of one run; what they hand on lies in the workspace."""
 
     def __init__(self, settings: SubgridTurbulence, workspace: Workspace):

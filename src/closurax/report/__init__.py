@@ -20,6 +20,7 @@ from .field_figures import (
     field_convergence_figure as field_convergence_figure,
     gaussians_figure as gaussians_figure,
     solution_figure as solution_figure,
+    weights_over_time_figure as weights_over_time_figure,
 )
 from .figures import (
     snapshots_figure as snapshots_figure,
@@ -29,6 +30,7 @@ from .figures import (
     training_figure as training_figure,
 )
 from .html import Figure as Figure, Page as Page, Table as Table
+from .inverse_figures import estimates_figure as estimates_figure
 from .operator_figures import (
     fields_figure as fields_figure,
     learning_curves_figure as learning_curves_figure,

@@ -97,6 +97,37 @@ def gaussians_figure(gaussians: xr.Dataset, lower: Mapping, upper: Mapping) -> F
 
 
 @styled()
+def weights_over_time_figure(gaussians: xr.Dataset, time: str, coordinate: str) -> Figure:
+    """The sizes of the weights of Gaussians on a line by their centres and by time.
+
+    **Arguments:**
+
+    - `gaussians`: `centre` over `(gaussian, coordinate)`, and `weight` over
+        `(time, gaussian, field)`.
+    - `time`, `coordinate`: their names.
+    """
+    centres = gaussians["centre"].sel(coordinate=coordinate).values
+    order = np.argsort(centres)
+    sizes = np.abs(gaussians["weight"].values).max(axis=-1)[:, order]
+    largest = sizes.max() or 1.0
+    figure, axes = new_figure(8.5, 4.6, 1, 1)
+    axis = axes[0, 0]
+    shown = axis.pcolormesh(
+        centres[order], gaussians[time], np.maximum(sizes, 1e-6 * largest),
+        cmap="viridis", norm=LogNorm(1e-6 * largest, largest), shading="nearest",
+    )  # fmt: skip
+    # As the ticks of a rug: where there are many, they are black.
+    axis.plot(
+        centres, np.full(len(centres), 1.02), "|", color="#1d2939", markersize=8, clip_on=False,
+        markeredgewidth=0.4, transform=axis.get_xaxis_transform(),
+    )  # fmt: skip
+    axis.set(xlabel=coordinate, ylabel=time)
+    axis.grid(False)
+    figure.colorbar(shown, ax=axis, label="size of the weight", extend="min")
+    return figure
+
+
+@styled()
 def field_convergence_figure(
     errors: Mapping[str, Mapping[float, float]], published: float | None
 ) -> Figure:

@@ -70,6 +70,8 @@ EMULATOR_LOOKS = {
 FIELD_LOOKS = {
     "gaussians": Look("Gaussians", "#d55e00", "-", 2.6, 4.0),
     "polynomials": Look("Chebyshev polynomials", "#0072b2", "-", 2.2, 3.0),
+    "modes": Look("Global modes, same method", "#0072b2", "-", 2.2, 3.0),
+    "nodes": Look("Finite differences", "#009e73", "-.", 1.8),
     "published": Look("Published for Gaussians", "#8a7a00", ":", 1.8),
     "zero": Look("Zero", "#8c8c8c", "--", 1.8),
 }

@@ -1,0 +1,98 @@
+from typing import TYPE_CHECKING, Annotated, Self
+
+from pydantic import Field, model_validator
+
+from .field_problems import (
+    AbstractProblemSettings,
+    AllenCahnProblem,
+    BurgersProblem,
+    FlowMixingProblem,
+)
+from .settings import AbstractExperiment
+
+if TYPE_CHECKING:
+    from ..workspace import Workspace
+
+# So many Gaussians take 10 GB.
+Gaussians = Annotated[int, Field(ge=20, le=6000)]
+
+_MOST_POINTS = 4_000_000
+
+
+class FieldEvolution(AbstractExperiment):
+    """An evolution problem solved by Gaussians in space whose weights a solver steps in time."""
+
+    problem: AbstractProblemSettings
+    gaussians: Gaussians
+    trial_gaussians: Gaussians
+    """In the search for where they are needed."""
+    seeds: Annotated[int, Field(ge=1)]
+    """Of the centres; along a line there is no randomness."""
+    saves: Annotated[int, Field(ge=2, le=5000)]
+    tolerance: Annotated[float, Field(gt=0, lt=1)]
+    """Of the steps in time."""
+    test_shape: list[Annotated[int, Field(ge=4)]]
+    """Of the grid that fields are judged on, time first."""
+    convergence: list[Gaussians]
+    """Other numbers of Gaussians."""
+    modes: list[Gaussians] = Field(min_length=1)
+    """Numbers of sines and cosines, or of polynomials, by the same method."""
+    nodes: list[Gaussians] = Field(min_length=1)
+    """Numbers of nodes of finite differences."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.test_shape) != self.problem.dims:
+            raise ValueError(
+                f"test_shape = {self.test_shape} must have {self.problem.dims} numbers, that of "
+                "the times first"
+            )
+        points = 1
+        for count in self.test_shape:
+            points *= count
+        if points > _MOST_POINTS:
+            raise ValueError(
+                f"test_shape = {self.test_shape} makes {points} points, more than {_MOST_POINTS}"
+            )
+        if self.seeds > 1 and self.problem.dims == 2:
+            raise ValueError(f"seeds = {self.seeds}: along a line there is no randomness; take 1")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_differ(self) -> Self:
+        for name, counts in (
+            ("convergence", [*self.convergence, self.gaussians]),
+            ("modes", self.modes),
+            ("nodes", self.nodes),
+        ):
+            if len(set(counts)) < len(counts):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)} has a number twice, or that of gaussians"
+                )
+        return self
+
+    def stages(self) -> int:
+        return self.seeds + 4
+
+    def run(self, workspace: "Workspace") -> dict[str, float]:
+        from .field_evolution import run
+
+        return run(self, workspace)
+
+
+class AllenCahnPIG(FieldEvolution):
+    """`FieldEvolution` for the Allen-Cahn equation."""
+
+    problem: AllenCahnProblem
+
+
+class BurgersPIG(FieldEvolution):
+    """`FieldEvolution` for Burgers' equation."""
+
+    problem: BurgersProblem
+
+
+class FlowMixingPIG(FieldEvolution):
+    """`FieldEvolution` for a front in a vortex."""
+
+    problem: FlowMixingProblem

@@ -1,0 +1,162 @@
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from tqdm import tqdm
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import AbstractEvolution
+
+from ..fields.evolved_field import EvolvedField
+from ..fields.galerkin_basis import GalerkinBasis
+from .evolve_field import evolve
+from .place_gaussians import Density
+
+_EXPONENTS = (1 / 3, 1 / 2)
+_OVERLAPS = (1.5, 2.0)
+# Of the runs that only tell where the next one needs its Gaussians.
+_ROUGHLY = 1e-6
+_TIMES_LOOKED_AT = 10
+
+
+class GaussianEvolution(NamedTuple):
+    """A field of Gaussians with weights of time, and how its centres were chosen.
+
+    The residual is the root mean square of what is left of the equation at points that were not
+    used, in the search; it tells which of two placements is better, not how large the error is.
+    """
+
+    field: EvolvedField
+    residual: float
+    exponent: float
+    overlap: float
+    modes: int
+
+
+def evolve_gaussians(
+    problem: AbstractEvolution,
+    count: int,
+    *,
+    seed: int,
+    trial_count: int | None = None,
+    saves: int = 201,
+    tolerance: float = 1e-8,
+    progress: bool = True,
+) -> GaussianEvolution:
+    """The solution of an evolution problem by Gaussians in space, without a reference.
+
+    A first run, with few Gaussians that are spread evenly, shows where the solution is curved.
+    Others put as many there, by several powers of the curvature, then with wider Gaussians; the
+    residual at other points decides between them. The run with all Gaussians follows the
+    curvature of the best of these.
+
+    **Arguments:**
+
+    - `problem`: with zero values, after its lift, on all faces of space that are not periodic.
+    - `count`: of Gaussians.
+    - `seed`: of the centres where space has more than one dimension.
+    - `trial_count`: of Gaussians in the search; by default half of them.
+    - `saves`: how many times are kept, at equal distances; the field is cubic between them.
+    - `tolerance`: of the steps in time.
+    - `progress`: whether to show a bar.
+
+    Raises `ClosuraxError` for fewer than ten Gaussians or two saves, and as `evolve` does.
+    """
+    trial_count = max(count // 2, 10) if trial_count is None else trial_count
+    if min(count, trial_count) < 10 or saves < 2:
+        raise ClosuraxError(
+            f"`count` = {count} and `trial_count` = {trial_count} must be at least 10, and "
+            f"`saves` = {saves} at least 2."
+        )
+    times = np.linspace(problem.lower[0], problem.upper[0], saves)
+
+    def run(
+        density: Density, number: int, overlap: float, exact: float
+    ) -> tuple[EvolvedField, int]:
+        field, modes = evolve_with_density(
+            problem, density, number, times, overlap=overlap, seed=seed, tolerance=exact
+        )
+        bar.update()
+        bar.set_postfix(gaussians=number)
+        return field, modes
+
+    with tqdm(desc="evolving Gaussians", unit=" runs", disable=not progress) as bar:
+        overlap, roughly = _OVERLAPS[0], max(tolerance, _ROUGHLY)
+        even, _ = run(Density.uniform(problem), trial_count, overlap, roughly)
+        nodes = _nodes(problem, trial_count)
+        points, measure = _held_out(problem, even, trial_count)
+        best, chosen, smallest = even, 0.0, _left(problem, even, points, measure)
+        for exponent in _EXPONENTS:
+            density = Density.of_curvature(problem, even, nodes, exponent=exponent)
+            found, _ = run(density, trial_count, overlap, roughly)
+            residual = _left(problem, found, points, measure)
+            if residual < smallest:
+                best, chosen, smallest = found, exponent, residual
+        # A power of zero is an even density.
+        density = Density.of_curvature(problem, even, nodes, exponent=chosen)
+        for wider in _OVERLAPS[1:]:
+            found, _ = run(density, trial_count, wider, roughly)
+            residual = _left(problem, found, points, measure)
+            if residual < smallest:
+                best, overlap, smallest = found, wider, residual
+        density = Density.of_curvature(problem, best, nodes, exponent=chosen)
+        field, modes = run(density, count, overlap, tolerance)
+    return GaussianEvolution(field, smallest, chosen, overlap, modes)
+
+
+def evolve_with_density(
+    problem: AbstractEvolution,
+    density: Density,
+    count: int,
+    times: Float[np.ndarray, " times"],
+    *,
+    overlap: float,
+    seed: int,
+    tolerance: float,
+) -> tuple[EvolvedField, int]:
+    """`evolve` with so many Gaussians at a density; also returns the number of functions."""
+    walls = [axis for axis, periodic in enumerate(problem.periodic[1:]) if not periodic]
+    features = density.place(count, overlap=overlap, vanishing=walls, seed=seed)
+    basis = GalerkinBasis.spanning(features, *density.quadrature(_cells(problem, count)))
+    field = evolve(problem, features, basis, times, tolerance=tolerance, progress=False)
+    return field, basis.modes
+
+
+def _cells(problem: AbstractEvolution, count: int) -> list[int]:
+    """Along each axis, for three or more points to a Gaussian."""
+    dims = problem.dims - 1
+    return [int(np.ceil((count * 3 ** (1 - dims)) ** (1 / dims))) + dims - 1] * dims
+
+
+def _nodes(problem: AbstractEvolution, count: int) -> int:
+    return 1001 if problem.dims == 2 else int(3 * count ** (1 / (problem.dims - 1)))
+
+
+def _held_out(problem: AbstractEvolution, field: EvolvedField, count: int):
+    """Points that serve an even and a graded density alike."""
+    density = Density.of_curvature(problem, field, _nodes(problem, count), even=0.5)
+    return density.quadrature([cells + 2 for cells in _cells(problem, count)])
+
+
+def _left(
+    problem: AbstractEvolution, field: EvolvedField, points: np.ndarray, measure: np.ndarray
+) -> float:
+    """The root mean square of the residual over some of the times that are kept."""
+    chosen = np.linspace(0, len(field.times) - 1, _TIMES_LOOKED_AT + 1)[1:].astype(int)
+    squares = _squares(problem, field, field.times[chosen], jnp.asarray(points))
+    return float(np.sqrt(np.mean(np.asarray(squares) @ measure) / measure.sum()))
+
+
+@eqx.filter_jit
+def _squares(problem, field, times: Array, places: Array) -> Float[Array, "times points"]:
+    def at(time):
+        def square(place):
+            point = jnp.concatenate([time[None], place])
+            return jnp.sum(problem.residual(point, field.jet(point)) ** 2)
+
+        return jax.lax.map(square, places, batch_size=min(512, len(places)))
+
+    return jax.lax.map(at, times)

@@ -1,0 +1,84 @@
+"""Gaussians where a density says, and quadratures that are exact for polynomials."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import AllenCahn, Burgers, FlowMixing
+from closurax.surrogates.fields import (
+    EvolvedField,
+    GaussianFeatures,
+    PeriodicFeatures,
+    VanishingFeatures,
+)
+from closurax.surrogates.training import Density
+
+
+def test_centres_divide_a_line_into_equal_parts(x64):
+    x = np.linspace(-1, 1, 201)
+    density = Density((x,), 1 + 10 * np.exp(-50 * x**2), (True,))
+    features = density.place(40, overlap=1.5)
+    assert isinstance(features, PeriodicFeatures) and features.periods == (2.0,)
+    gaussians = features.features
+    centres, widths = (np.asarray(each)[:, 0] for each in (gaussians.centres, gaussians.widths))
+    spacing = np.diff(centres)
+    middle = (centres[1:] + centres[:-1]) / 2
+    product = spacing * np.interp(middle, x, density.values)
+    np.testing.assert_allclose(product, product.mean(), rtol=0.05)
+    np.testing.assert_allclose(widths[1:], 1.5 * spacing, rtol=0.4)
+
+
+def test_there_is_a_margin_where_there_are_walls(x64):
+    features = Density.uniform(Burgers()).place(20, vanishing=(0,))
+    assert isinstance(features, VanishingFeatures) and features.axes == (0,)
+    centres = np.asarray(features.features.centres)[:, 0]
+    assert centres.min() < -1 < 1 < centres.max()
+    periodic = Density.uniform(AllenCahn()).place(20)
+    assert np.abs(np.asarray(periodic.features.centres)).max() < 1
+
+
+def test_centres_in_the_plane_follow_the_density(x64):
+    axis = np.linspace(-4, 4, 41)
+    values = np.where(axis[:, None] < 0, 4.0, 1.0) * np.ones(41)
+    density = Density((axis, axis), values, (False, False))
+    gaussians = density.place(150, overlap=1.5, seed=1)
+    inside = np.asarray(gaussians.centres)
+    inside = inside[(np.abs(inside) < 4).all(axis=1)]
+    left = np.mean(inside[:, 0] < 0)
+    assert 0.7 < left < 0.88
+    widths = np.asarray(gaussians.widths)
+    assert np.median(widths[np.asarray(gaussians.centres)[:, 0] > 0]) == pytest.approx(
+        2 * np.median(widths[np.asarray(gaussians.centres)[:, 0] < 0]), rel=0.1
+    )
+    other = density.place(150, overlap=1.5, seed=2)
+    assert not np.allclose(other.centres, gaussians.centres)
+
+
+def test_a_quadrature_is_exact_for_polynomials():
+    x = np.linspace(-4, 4, 41)
+    density = Density((x, x), 1 + np.exp(-(x[:, None] ** 2) - x**2), (False, False))
+    points, measure = density.quadrature((5, 4))
+    assert points.shape == (15 * 12, 2)
+    assert measure.sum() == pytest.approx(64)
+    found = measure @ (points[:, 0] ** 4 * points[:, 1] ** 2)
+    assert found == pytest.approx(2 * 4**5 / 5 * 2 * 4**3 / 3)
+    # The cells are smaller where there is more.
+    spacing = np.diff(np.unique(points[:, 0])[::3])
+    assert spacing[len(spacing) // 2] < spacing[0]
+
+
+def test_a_density_is_large_where_a_field_is_curved(x64):
+    features = GaussianFeatures(jnp.asarray([[0.5, 0.5]]), jnp.full((1, 2), 0.3))
+    weights = jnp.asarray([[[0.0]], [[1.0]]])
+    field = EvolvedField(features, jnp.asarray([0.0, 4.0]), weights, jnp.zeros((2, 1, 1)))
+    density = Density.of_curvature(FlowMixing(), field, 41, snapshots=3)
+    place = np.unravel_index(np.argmax(density.values), density.values.shape)
+    found = [axis[index] for axis, index in zip(density.axes, place, strict=True)]
+    np.testing.assert_allclose(found, 0.5, atol=0.4)
+    assert density.values.min() == pytest.approx(0.2, abs=0.01)
+
+
+def test_too_few_gaussians_are_refused():
+    with pytest.raises(ClosuraxError, match="`count` = 9"):
+        Density.uniform(Burgers()).place(9)
