@@ -139,6 +139,7 @@ def case_statistics(
     counts = [
         np.histogram(f / s, _BINS)[0].astype(np.int32) for f, s in zip(fields, std, strict=True)
     ]
+    lags = np.arange(1 + min(int(_LONGEST_LAG / step), dns.sizes["time"] - 1))
     transfers = _subgrid_transfers(dns, grids, progress)
     starts = np.linspace(0, dns.sizes["time"] - 1, _STARTS).round().astype(int)
     values = {
@@ -162,7 +163,7 @@ def case_statistics(
         "energy_rate": (("term",), of_time["energy_rate"].mean(0)),
         "subgrid_energy_transfer": (("cutoff", "k"), transfers[0]),
         "subgrid_enstrophy_transfer": (("cutoff", "k"), transfers[1]),
-        "autocorrelation": (("lag",), autocorrelation(fields[0][None], _lags(step))),
+        "autocorrelation": (("lag",), autocorrelation(fields[0][None], lags)),
         "vorticity": (("start", "x", "y"), fields[0][starts]),
     }
     return xr.Dataset(
@@ -188,7 +189,7 @@ def case_statistics(
                 {"units": "1", "long_name": "vorticity in standard deviations"},
             ),
             "time": ("time", dns["time"].values, {"units": "s"}),
-            "lag": ("lag", _lags(step) * step, {"units": "s", "long_name": "lag in time"}),
+            "lag": ("lag", lags * step, {"units": "s", "long_name": "lag in time"}),
             "term": ("term", list(_TERMS)),
             "x": ("x", grids[0].x, {"units": "m", "long_name": "x coordinate"}),
             "y": ("y", grids[0].y, {"units": "m", "long_name": "y coordinate"}),
@@ -237,10 +238,6 @@ def autocorrelation(
     times = fields.shape[1]
     products = [np.mean(anomaly[:, : times - lag] * anomaly[:, lag:], dtype=float) for lag in lags]
     return np.asarray(products) / variance
-
-
-def _lags(step: float) -> np.ndarray:
-    return np.arange(int(_LONGEST_LAG / step) + 1)
 
 
 @eqx.filter_jit

@@ -14,7 +14,12 @@ from closurax.physics.column import PersistentConvection
 from closurax.physics.column.kain_fritsch import MultiScaleKainFritsch
 
 from . import closures as learned_closures, columns, fields, operators
-from .closures import ConvolutionalClosure, SpectralEddyViscosity, SymmetrisedClosure
+from .closures import (
+    ConvolutionalClosure,
+    ScaledSpectralViscosity,
+    SpectralEddyViscosity,
+    SymmetrisedClosure,
+)
 from .reinforcement.gaussian_policy import GaussianPolicy
 from .reinforcement.tanh_network import TanhNetwork
 
@@ -29,7 +34,7 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.closures.HeldCoefficients": learned_closures.HeldCoefficients,
     "closurax.surrogates.closures.LeithForm": learned_closures.LeithForm,
     "closurax.surrogates.closures.LocalInvariants": learned_closures.LocalInvariants,
-    "closurax.surrogates.closures.ScaledSpectralViscosity": learned_closures.ScaledSpectralViscosity,
+    "closurax.surrogates.closures.ScaledSpectralViscosity": ScaledSpectralViscosity,
     "closurax.surrogates.closures.SmagorinskyForm": learned_closures.SmagorinskyForm,
     "closurax.surrogates.columns.BiLSTM": columns.BiLSTM,
     "closurax.surrogates.columns.DiagonalStateSpace": columns.DiagonalStateSpace,

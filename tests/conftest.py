@@ -4,10 +4,18 @@ import os
 import sys
 import types
 import zlib
+from importlib.metadata import version
 
-# Before jax is imported. Two devices let one machine test what runs on several.
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+# Before jax is imported. Two devices let one machine test what runs on several. Nearly all of the
+# time is compilation, of what then runs for milliseconds: without optimisation it takes half.
+# Newer versions end the process at flags that they no longer know.
+os.environ["XLA_FLAGS"] = " ".join(
+    [
+        os.environ.get("XLA_FLAGS", ""),
+        "--xla_force_host_platform_device_count=2",
+        "--xla_backend_optimization_level=0",
+        "--xla_cpu_use_fusion_emitters=false" if version("jaxlib") < "0.11" else "",
+    ]
 ).strip()
 os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -4,6 +4,7 @@ import re
 import runpy
 from pathlib import Path
 
+import jax
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -101,6 +102,21 @@ def test_invert_darcy(tmp_path, monkeypatch, capsys):
     assert list(wrong) == ["solver", "surrogate"]
     # About half of the cells have the wrong value if nothing is known.
     assert wrong["solver"] < 5 and wrong["surrogate"] < 10
+
+
+@pytest.mark.slow
+def test_assimilate_field(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        runpy.run_path(str(ROOT / "examples" / "assimilate_field.py"), run_name="__main__")
+    finally:
+        # The other tests start in single precision.
+        jax.config.update("jax_enable_x64", False)
+    lines = capsys.readouterr().out.splitlines()
+    errors = {line.split("  ")[0]: float(line.split("error ")[1].split()[0]) for line in lines}
+    assert list(errors) == ["interpolation", "field"]
+    # The observations have an error of 0.1.
+    assert errors["field"] < 0.03 and errors["field"] < errors["interpolation"] / 2
 
 
 def test_every_example_is_short_and_run_by_a_test():

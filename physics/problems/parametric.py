@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -17,6 +18,8 @@ class Parametric(AbstractProblem):
     """
 
     problem: AbstractProblem
+    lower: tuple[float, ...] = eqx.field(static=True)
+    upper: tuple[float, ...] = eqx.field(static=True)
     name: str = eqx.field(static=True)
     ends: tuple[float, float] = eqx.field(static=True)
 
@@ -29,8 +32,8 @@ class Parametric(AbstractProblem):
 
         Raises `ClosuraxError` for an attribute that is no number, or an empty range.
         """
-        value = getattr(problem, name, None)
-        if not eqx.is_inexact_array_like(value) or np.shape(value) != ():
+        value: Any = getattr(problem, name, None)
+        if not eqx.is_inexact_array_like(value) or np.ndim(value) != 0:
             raise ClosuraxError(
                 f"{type(problem).__name__} has no coefficient {name!r}: give the name of an "
                 "attribute that is a floating-point number."
@@ -38,14 +41,7 @@ class Parametric(AbstractProblem):
         if not low < high:
             raise ClosuraxError(f"The range of {name!r} from {low} to {high} is empty.")
         self.problem, self.name, self.ends = problem, name, (float(low), float(high))
-
-    @property
-    def lower(self) -> tuple[float, ...]:  # type: ignore[override]
-        return (*self.problem.lower, self.ends[0])
-
-    @property
-    def upper(self) -> tuple[float, ...]:  # type: ignore[override]
-        return (*self.problem.upper, self.ends[1])
+        self.lower, self.upper = (*problem.lower, float(low)), (*problem.upper, float(high))
 
     @property
     def coordinates(self) -> tuple[Quantity, ...]:
@@ -61,7 +57,8 @@ class Parametric(AbstractProblem):
 
     def at(self, value: float | Float[Array, ""]) -> AbstractProblem:
         """The problem for one value of the coefficient."""
-        return dataclasses.replace(self.problem, **{self.name: value})
+        changed: dict[str, Any] = {self.name: value}
+        return dataclasses.replace(self.problem, **changed)
 
     def residual(self, point: Float[Array, " dims"], jet: Jet) -> Float[Array, " equations"]:
         return self._within(self.at(point[-1]).residual, point, jet)

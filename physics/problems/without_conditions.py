@@ -18,6 +18,8 @@ class WithoutConditions(AbstractProblem):
     """
 
     problem: AbstractProblem
+    lower: tuple[float, ...] = eqx.field(static=True)
+    upper: tuple[float, ...] = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(self, problem: AbstractProblem, names: Sequence[str]):
@@ -35,14 +37,7 @@ class WithoutConditions(AbstractProblem):
                     f"{type(problem).__name__} has no condition {name!r}; it has {known}."
                 )
         self.problem, self.names = problem, tuple(names)
-
-    @property
-    def lower(self) -> tuple[float, ...]:  # type: ignore[override]
-        return self.problem.lower
-
-    @property
-    def upper(self) -> tuple[float, ...]:  # type: ignore[override]
-        return self.problem.upper
+        self.lower, self.upper = problem.lower, problem.upper
 
     @property
     def coordinates(self) -> tuple[Quantity, ...]:

@@ -1,8 +1,8 @@
 """The symmetries of a forced flow on a grid: copies of a state that are as good as it is."""
 
 import itertools
-from typing import NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from closurax.physics.turbulence import BarotropicVorticity
 
 
-class FlowSymmetries(NamedTuple):
+class FlowSymmetries(eqx.Module):
     r"""Maps that take every solution of a model of two-dimensional flow to a solution.
 
     Each takes a vorticity field to $\pm \omega(A (i, j) + s)$, at the indices $(i, j)$ of the

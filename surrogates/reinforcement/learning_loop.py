@@ -22,7 +22,7 @@ from ..named_arrays import named_arrays
 from ..training.copied import copied
 from ..training.history import write_history
 from ..training.identity import structure
-from .checkpoint import read_checkpoint, write_checkpoint
+from ..training.state_checkpoint import read_checkpoint, write_checkpoint
 from .environment import AbstractEnvironment
 from .gaussian_policy import GaussianPolicy
 from .state_value import StateValue

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from closurax.datasets.normalisers import Standardiser
+from closurax.physics.errors import ClosuraxError
 
 from .normalised_observation import normalised_observation
 from .tanh_network import TanhNetwork
@@ -34,11 +35,29 @@ class StateValue(eqx.Module):
 
     @classmethod
     def initial(
-        cls, observation_size: int, *, width: int = 128, depth: int = 2, key: Key[Array, ""]
+        cls,
+        observation_size: int,
+        *,
+        width: int = 128,
+        depth: int = 2,
+        network: Callable[[Float[Array, "agents observation"]], Float[Array, ""]] | None = None,
+        key: Key[Array, ""] | None = None,
     ) -> "StateValue":
-        """A `TanhNetwork` of the mean over the agents; the arguments are those of the policy."""
+        """A value before its training.
+
+        **Arguments:**
+
+        - `observation_size`: that of the environment.
+        - `width`, `depth`: of the `TanhNetwork` that by default takes the mean over the agents.
+        - `network`: another one, which may see the agents apart.
+        - `key`: for the default network.
+        """
+        if network is None:
+            if key is None:
+                raise ClosuraxError("Give a `key`, or a `network` that is made already.")
+            network = MeanOverAgents(TanhNetwork(observation_size, 1, width, depth, key=key))
         return cls(
-            network=MeanOverAgents(TanhNetwork(observation_size, 1, width, depth, key=key)),
+            network=network,
             normaliser=Standardiser(jnp.zeros(observation_size), jnp.ones(observation_size)),
             value_normaliser=Standardiser(jnp.zeros(()), jnp.ones(())),
         )

@@ -21,8 +21,9 @@ from ..fields.gaussian_features import GaussianFeatures
 from ..fields.periodic_features import PeriodicFeatures
 from ..fields.vanishing_features import VanishingFeatures
 
-# Centres lie outside of the box, too, up to this many widths from it.
-_MARGIN = 1.2
+# Centres lie outside of the box, too, up to this many widths from it: with fewer of them the error
+# at the walls does not fall with the number of Gaussians.
+_MARGIN = 2.5
 _RELAXATIONS = 30
 # Places of the density between which centres are moved, for each centre.
 _SAMPLES = 30

@@ -1,4 +1,4 @@
-"""Checkpoints of a training in a simulation: everything that its next iteration depends on, in one file."""
+"""Checkpoints of a training in a simulation: all that its next iteration depends on."""
 
 import os
 from collections.abc import Mapping, Sequence

@@ -74,7 +74,7 @@ class Linear(eqx.Module):
         return jnp.tanh(self.weight @ observation + self.bias)
 
 
-def linear(actions, observations, size=0.1):
+def linear(actions, observations, size=0.3):
     weight = np.random.default_rng(0).normal(size=(actions, observations))
     return Linear(jnp.asarray(size * weight, jnp.float32), jnp.zeros(actions))
 

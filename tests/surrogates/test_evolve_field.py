@@ -42,16 +42,16 @@ class Heat(AbstractEvolution):
         return 0.1 * jet.second[:, 0] + self.growth * jet.value**2
 
     def initial(self, place):
-        return jnp.sin(np.pi * place) if self.walls else 1 + jnp.cos(np.pi * place)
+        return jnp.sin(3 * np.pi * place) if self.walls else 1 + jnp.cos(np.pi * place)
 
     def boundary(self):
         return wall_conditions((1,)) if self.walls else ()
 
     def solution(self, points):
         t, x = points.T
-        decayed = np.exp(-0.1 * np.pi**2 * t)
-        values = np.sin(np.pi * x) if self.walls else np.cos(np.pi * x)
-        return (decayed * values + (0 if self.walls else 1))[:, None]
+        if self.walls:
+            return (np.exp(-0.9 * np.pi**2 * t) * np.sin(3 * np.pi * x))[:, None]
+        return (1 + np.exp(-0.1 * np.pi**2 * t) * np.cos(np.pi * x))[:, None]
 
 
 def evolved(problem, count, times=11, **options):
@@ -71,28 +71,28 @@ def relative_error(problem, field, shape):
 
 @pytest.fixture(scope="module")
 def heat():
-    """Fields of 8 and 16 Gaussians between walls."""
+    """Fields of 16 and 28 Gaussians between walls."""
     with jax.enable_x64(True):
         # The default solver, and one that is quicker to compile.
         return {
-            8: evolved(Heat(), 8, tolerance=1e-9)[0],
-            16: evolved(Heat(), 16, tolerance=1e-9, solver=diffrax.Tsit5())[0],
+            16: evolved(Heat(), 16, tolerance=1e-9)[0],
+            28: evolved(Heat(), 28, tolerance=1e-9, solver=diffrax.Tsit5())[0],
         }
 
 
 def test_the_error_falls_with_the_number_of_gaussians(x64, heat):
     errors = {count: relative_error(Heat(), field, (5, 31)) for count, field in heat.items()}
-    assert errors[8] < 1e-3
-    assert errors[16] < errors[8] / 50
+    assert errors[16] < 0.1
+    assert errors[28] < errors[16] / 50
 
 
 def test_walls_and_the_start_hold_exactly(x64, heat):
     start = jnp.asarray([[0.0, 0.3], [0.0, -0.7]])
     np.testing.assert_allclose(
-        jax.vmap(heat[8])(start), jax.vmap(Heat().initial)(start[:, 1:]), atol=1e-14
+        jax.vmap(heat[16])(start), jax.vmap(Heat().initial)(start[:, 1:]), atol=1e-14
     )
     walls = jnp.asarray([[0.2, -1.0], [0.4, 1.0]])
-    np.testing.assert_allclose(jax.vmap(heat[8])(walls), 0, atol=1e-14)
+    np.testing.assert_allclose(jax.vmap(heat[16])(walls), 0, atol=1e-14)
 
 
 def test_a_slow_obvious_solve_gives_the_same(x64):
@@ -102,7 +102,7 @@ def test_a_slow_obvious_solve_gives_the_same(x64):
     jets = jax.vmap(field.features.jet)(basis.points)
     value, second = np.asarray(jets.value), np.asarray(jets.second)[..., 0]
     x, measure = np.asarray(basis.points)[:, 0], np.asarray(basis.measure)
-    known, bent = np.sin(np.pi * x), -(np.pi**2) * np.sin(np.pi * x)
+    known, bent = np.sin(3 * np.pi * x), -9 * np.pi**2 * np.sin(3 * np.pi * x)
 
     def change(w):
         u = known + value @ w
@@ -110,8 +110,8 @@ def test_a_slow_obvious_solve_gives_the_same(x64):
         roots = np.sqrt(measure)
         return np.linalg.lstsq(roots[:, None] * value, roots * tendency, rcond=1e-7)[0]
 
-    w, by = np.zeros(10), 0.5 / 200
-    for _ in range(200):
+    w, by = np.zeros(10), 0.5 / 100
+    for _ in range(100):
         one = change(w)
         two = change(w + by / 2 * one)
         three = change(w + by / 2 * two)
@@ -133,7 +133,8 @@ def test_allen_cahn_starts_with_its_corner(x64):
     field, _ = evolved(problem, 60, times=6, tolerance=1e-8, solver=diffrax.Tsit5())
     points = np.array([[0.02, 1.0], [0.01, 0.999], [0.02, 0.99], [0.004, -1.0]])
     found = jax.vmap(field)(jnp.asarray(points))
-    np.testing.assert_allclose(found, problem.solution(points), atol=2e-6)
+    # A hundredth of what the corner itself is by then, and a spacing of 0.03.
+    np.testing.assert_allclose(found, problem.solution(points), atol=2e-5)
 
 
 def test_the_matrix_of_a_linear_problem_does_what_the_problem_does(x64):
@@ -145,7 +146,8 @@ def test_the_matrix_of_a_linear_problem_does_what_the_problem_does(x64):
     projected = _Projected(problem, basis, problem.lift)
     linear = _Linear(projected, _matrix(problem, basis, 0.0))
     state = jax.random.normal(jax.random.key(0), (1, basis.modes))
-    np.testing.assert_allclose(linear(1.3, state), projected(1.3, state), atol=1e-10)
+    time = jnp.asarray(1.3)
+    np.testing.assert_allclose(linear(time, state), projected(time, state), atol=1e-10)
 
 
 def test_transport_that_stays_inside_conserves_the_square(x64):
@@ -159,7 +161,7 @@ def test_transport_that_stays_inside_conserves_the_square(x64):
 
 def test_a_solution_that_ends_is_an_error(x64):
     with pytest.raises(ClosuraxError, match=r"Heat does not reach t = 0\.5"):
-        evolved(Heat(growth=1e3), 8, tolerance=1e-4, solver=diffrax.Tsit5())
+        evolved(Heat(growth=1e3), 12, tolerance=1e-4, solver=diffrax.Tsit5())
 
 
 @pytest.mark.slow

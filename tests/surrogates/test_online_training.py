@@ -37,7 +37,7 @@ def train(snapshots, start=0.2, **changes):
         "loss": SpectrumLoss.from_snapshots(snapshots, GRID),
         "windows": (0.5,),
         "iterations": 6,
-        "members": 4,
+        "members": 16,
         "optimiser": OPTIMISER,
         "seed": 0,
         "save_every": 0.25,
@@ -54,7 +54,7 @@ def test_an_iteration_follows_the_gradient_through_the_window(snapshots):
     with jax.enable_x64(True):
         snapshots = snapshots.astype(float)
         # As many members as states: each state is drawn once, in an order that the mean forgets.
-        found = train(snapshots, iterations=1, members=16, optimiser=optax.sgd(1.0))
+        found = train(snapshots, iterations=1, optimiser=optax.sgd(1.0))
         loss = SpectrumLoss.from_snapshots(snapshots, GRID)
         states = MODEL.initial_state(jnp.asarray(snapshots))
 
@@ -72,12 +72,12 @@ def test_an_iteration_follows_the_gradient_through_the_window(snapshots):
 
 
 def test_the_loss_falls(snapshots):
-    # Far too much viscosity, whose effect on the spectrum no sampling error can hide.
-    found = train(snapshots, start=0.8, iterations=12)
-    assert found.history["loss"][-3:].mean() < 0.5 * found.history["loss"][0]
+    # Far too much viscosity, and all windows from the same states: nothing but it can matter.
+    found = train(snapshots, start=0.8, iterations=12, restart=1.0)
+    assert found.history["loss"][-1] < 0.5 * found.history["loss"][0]
     assert float(found.scheme.coefficient) < 0.6
     assert (found.history["finite"] == 1).all()
-    assert jax.tree_util.tree_leaves(found.states)[0].shape == (4, 2, *GRID.spectral_shape)
+    assert jax.tree_util.tree_leaves(found.states)[0].shape == (16, 2, *GRID.spectral_shape)
 
 
 def test_a_resumed_training_ends_with_the_same_bits(snapshots, tmp_path):

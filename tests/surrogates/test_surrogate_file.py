@@ -21,13 +21,16 @@ from closurax.surrogates import (
     ConvolutionalClosure,
     SpectralEddyViscosity,
     SymmetrisedClosure,
+    closures as learned_closures,
     columns,
+    fields,
     load,
     operators,
     read_header,
     save,
 )
 from closurax.surrogates.classes import CLASSES
+from closurax.surrogates.reinforcement import GaussianPolicy
 from closurax.surrogates.training import resolved_tendency
 
 
@@ -112,6 +115,21 @@ SCHEMES = {
         inputs=("streamfunction", "vorticity"), activation="gelu"
     ),
     "symmetrised": lambda: SymmetrisedClosure(network()),
+    "agents": lambda: learned_closures.AgentClosure(
+        GaussianPolicy.initial(8, 2, width=3, depth=1, key=jax.random.key(6)),
+        learned_closures.BackscatterForm(upper=(0.1, 0.2)),
+        learned_closures.LocalInvariants("isotropic", scale_free=True),
+        learned_closures.AgentLattice((2, 4)),
+    ),
+    "an agent at every point": lambda: learned_closures.AgentClosure(
+        learned_closures.ConvolutionalPolicy(6, 1, 3, 2, key=jax.random.key(7)),
+        learned_closures.LeithForm(average="local"),
+        learned_closures.LocalInvariants(spectrum=None),
+        learned_closures.AgentLattice(None),
+    ),
+    "held coefficients": lambda: learned_closures.HeldCoefficients(
+        learned_closures.SmagorinskyForm(lower=0.0), jnp.full((1, 4, 6), 0.1)
+    ),
     "spectral eddy viscosity": lambda: SpectralEddyViscosity(jnp.array([0.0, 0.1, 0.2])),
     "no closure": lambda: closures.NoClosure(),
     "Smagorinsky": lambda: closures.Smagorinsky(0.123456789, average="domain"),
@@ -384,7 +402,7 @@ def no_scheme(header, arrays):
         (integer_in_both, "int32"),
         (double_in_both, "jax_enable_x64"),
         (no_manifest, "does not list"),
-        (no_scheme, "does not describe a scheme"),
+        (no_scheme, "describes no scheme"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -49,18 +49,20 @@ def fit_by_solver(
     - `start`: the diffusivity and the reaction rate.
     - `both`: whether the diffusivity is unknown, too.
     """
-    start = np.asarray(start)
+    guess = np.asarray(start)
     chosen = np.array([both, True])
 
     def misfit(logarithms: np.ndarray) -> np.ndarray:
-        coefficients = start.copy()
+        coefficients = guess.copy()
         coefficients[chosen] *= np.exp(logarithms)
-        return (simulated(*coefficients, times, x) - observed).ravel()
+        return (
+            simulated(float(coefficients[0]), float(coefficients[1]), times, x) - observed
+        ).ravel()
 
     found = scipy.optimize.least_squares(
         misfit, np.zeros(chosen.sum()), method="lm", diff_step=1e-5, xtol=1e-9
     )
-    coefficients, deviations = start.copy(), np.zeros(2)
+    coefficients, deviations = guess.copy(), np.zeros(2)
     coefficients[chosen] *= np.exp(found.x)
     variance = np.sum(found.fun**2) / (observed.size - len(found.x))
     covariance = np.linalg.inv(found.jac.T @ found.jac) * variance

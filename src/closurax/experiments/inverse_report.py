@@ -72,8 +72,8 @@ def write_report(
         summary=(
             f"{bound['observations']:,} values of the solution with noise of "
             f"{settings.observations.noise:.0%} are all that is known, and the form of the "
-            "equation. Coefficients are those with which its solution, a sum of Gaussians in space that evolves by diffrax, is "
-            "closest to the observations."
+            "equation. Coefficients are those with which its solution, a sum of Gaussians in "
+            "space that evolves by diffrax, is closest to the observations."
         ),
         cards=[
             ("error of the reaction rate", f"{rate:.1e}", "relative, root mean square"),
@@ -144,7 +144,8 @@ def _findings(settings: InverseAllenCahn, metrics: Mapping[str, float]) -> list[
                 f"(worst of {settings.realisations} realisations "
                 f"{of(method, name, 'error_worst'):.2e}); stated "
                 f"{of(method, name, 'deviation'):.2e}, possible at best {bound:.2e}; "
-                f"{of(method, name, 'covered'):.0%} of the true values are in the intervals of 95 %."
+                f"{of(method, name, 'covered'):.0%} of the true values are in the intervals of "
+                "95 %."
             )
     # Both of the same realisation of the noise.
     lines.append(
@@ -156,7 +157,8 @@ def _findings(settings: InverseAllenCahn, metrics: Mapping[str, float]) -> list[
     error = of("gaussians_one", "reaction_rate", "error")
     times = of("weak_regression_one", "reaction_rate", "error") / error
     lines.append(
-        f"Regression of the noisy equation is {times:.2g} times worse in its weak form for the reaction rate alone, and misses the diffusivity by "
+        f"Regression of the noisy equation is {times:.2g} times worse in its weak form for the "
+        "reaction rate alone, and misses the diffusivity by "
         f"{of('weak_regression_both', 'diffusivity', 'error'):.1%}; with derivatives of the "
         f"observations by {of('regression_both', 'diffusivity', 'error'):.0%}."
     )

@@ -120,7 +120,7 @@ def regulator():
         [[0.0], [0.2]],
         np.diag([1.0, 0.1]),
         [[0.1]],
-        limit=5.0,
+        limit=10.0,
         noise=0.02,
         horizon=40,
     )
@@ -136,7 +136,7 @@ def coupled_regulators():
     b = np.zeros((4, 2))
     b[1, 0] = b[3, 1] = dt
     return LinearQuadratic(
-        a, b, np.diag([1.0, 0.1] * 2), 0.1 * np.eye(2), limit=5.0, noise=0.02, horizon=40
+        a, b, np.diag([1.0, 0.1] * 2), 0.1 * np.eye(2), limit=10.0, noise=0.02, horizon=40
     )
 
 

@@ -122,10 +122,12 @@ def test_copies_of_a_flow_have_the_copied_tendency(beta):
 def test_episodes_start_from_copies_of_the_initial_states(initial, environment):
     states = jax.jit(jax.vmap(environment.reset))(jr.split(jr.key(1), 64))
     fields = np.fft.irfft2(np.asarray(from_real_view(states.flow.swapaxes(0, 1))))
-    symmetries = [np.asarray(part) for part in environment.symmetries]
+    symmetries = environment.symmetries
     i, j = np.indices(GRID.shape)
     copies = []
-    for matrix, shift in zip(*symmetries, strict=True):
+    for matrix, shift in zip(
+        np.asarray(symmetries.matrix), np.asarray(symmetries.shift), strict=True
+    ):
         rows, columns = np.einsum("ab,bij->aij", matrix, [i, j]) + shift[:, None, None]
         sign = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
         copies.extend(sign * np.asarray(initial)[:, rows % 16, columns % 16])
