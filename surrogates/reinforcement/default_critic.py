@@ -10,8 +10,9 @@ def default_critic(
     policy: GaussianPolicy, environment: AbstractEnvironment, key: Key[Array, ""]
 ) -> StateValue:
     """A critic with a network as large as the policy's, and its normaliser of observations."""
-    size = {}
     if isinstance(policy.network, TanhNetwork):
-        size = {"width": policy.network.width, "depth": policy.network.depth}
-    critic = StateValue.initial(environment.observation_size, **size, key=key)
+        width, depth = policy.network.width, policy.network.depth
+        critic = StateValue.initial(environment.observation_size, width=width, depth=depth, key=key)
+    else:
+        critic = StateValue.initial(environment.observation_size, key=key)
     return StateValue(critic.network, policy.normaliser, critic.value_normaliser)

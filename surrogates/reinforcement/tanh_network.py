@@ -57,8 +57,8 @@ class TanhNetwork(eqx.Module):
 
 
 def _orthogonal(inputs: int, outputs: int, scale: float, key: Key[Array, ""]) -> eqx.nn.Linear:
-    layer = eqx.nn.Linear(inputs, outputs, key=key)
+    # Only the structure: nothing is drawn to be overwritten.
+    layer = eqx.filter_eval_shape(eqx.nn.Linear, inputs, outputs, key=key)
     weight = jax.nn.initializers.orthogonal(scale)(key, layer.weight.shape, layer.weight.dtype)
-    return eqx.tree_at(
-        lambda layer: (layer.weight, layer.bias), layer, (weight, jnp.zeros_like(layer.bias))
-    )
+    bias = jnp.zeros(layer.bias.shape, layer.bias.dtype)
+    return eqx.tree_at(lambda layer: (layer.weight, layer.bias), layer, (weight, bias))

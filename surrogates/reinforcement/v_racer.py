@@ -246,7 +246,7 @@ def train_v_racer(
         discounted=jnp.zeros(environments),
         observation_moments=RunningMoments.none(environment.observation_size, least_share=0.0),
         return_moments=RunningMoments.none(least_share=RETURN_SHARE),
-        count=jnp.zeros((), jnp.int32),
+        iteration=jnp.zeros((), jnp.int32),
     )
 
     def iterate(state: _State, learn: bool) -> tuple[_State, dict[str, Array]]:
@@ -282,7 +282,7 @@ class _State(NamedTuple):
     discounted: Float[Array, " environment"]
     observation_moments: RunningMoments
     return_moments: RunningMoments
-    count: Int[Array, ""]
+    iteration: Int[Array, ""]
 
 
 class _Training(NamedTuple):
@@ -311,7 +311,7 @@ class _Batch(NamedTuple):
 @eqx.filter_jit(donate="all-except-first")
 def _iterate(fixed, state: _State) -> tuple[_State, dict[str, Array]]:
     environment, settings, key, learn = fixed
-    rollout_key, update_key = jr.split(jr.fold_in(key, state.count))
+    rollout_key, update_key = jr.split(jr.fold_in(key, state.iteration))
     episodes, transitions = rollout(
         state.policy, environment, state.episodes, settings.steps, rollout_key
     )
@@ -370,7 +370,7 @@ def _iterate(fixed, state: _State) -> tuple[_State, dict[str, Array]]:
         discounted=discounted,
         observation_moments=observation_moments,
         return_moments=return_moments,
-        count=state.count + 1,
+        iteration=state.iteration + 1,
     )
     return state, {**episode_summary(transitions), **metrics}
 

@@ -74,7 +74,7 @@ class Linear(eqx.Module):
         return jnp.tanh(self.weight @ observation + self.bias)
 
 
-def linear(actions, observations, size=0.3):
+def linear(actions, observations, size=0.1):
     weight = np.random.default_rng(0).normal(size=(actions, observations))
     return Linear(jnp.asarray(size * weight, jnp.float32), jnp.zeros(actions))
 
@@ -353,7 +353,7 @@ def test_agents_act_on_what_they_see(flow):
     values = np.zeros((2, 4, 4), np.float32)
     for i, j in np.ndindex(4, 4):
         values[:, i, j] = act(seen[i, j])
-    assert values.std(axis=(1, 2)).min() > 1e-3
+    assert values.std(axis=(1, 2)).min() > 3e-4
     axes = periodic_spline_matrix(4, GRID.nx)
     coefficients = jax.jit(lambda flow: closure.coefficients(GRID, flow))(flow)
     np.testing.assert_allclose(coefficients, axes @ values @ axes.T, atol=1e-6)

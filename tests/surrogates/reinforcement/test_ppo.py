@@ -154,7 +154,7 @@ def test_bad_settings_are_refused(coupled_regulators, start, settings, message):
 
 
 def test_policy_for_another_environment_is_refused(coupled_regulators):
-    policy = GaussianPolicy.initial(3, 1, key=jax.random.key(0))
+    policy = GaussianPolicy.initial(3, 1, width=4, key=jax.random.key(0))
     with pytest.raises(ClosuraxError, match=r"`normaliser` of the policy is of shape \(3,\)"):
         train_ppo(policy, coupled_regulators, **SETTINGS)
 
