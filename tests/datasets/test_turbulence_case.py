@@ -1,6 +1,7 @@
 """The statistics that closures are judged by: of a small made-up DNS, and those that ship."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -43,7 +44,9 @@ def found(dns):
 def test_the_statistics_are_those_of_the_fields(dns, found):
     used = dns["vorticity"].values[1:]
     assert found.sizes["block"] == 4 and found.sizes["time"] == 8
-    coarse = np.stack([np.asarray(coarsen(field, FINE, SpectralGrid(48))) for field in used])
+    coarse = np.stack(
+        [np.asarray(coarsen(jnp.asarray(field), FINE, SpectralGrid(48))) for field in used]
+    )
     std = np.sqrt(np.mean(coarse.astype(float) ** 2))
     at_cutoff = found.sel(cutoff=15)
     assert at_cutoff["vorticity_std"] == pytest.approx(std)

@@ -19,6 +19,7 @@ from closurax.physics.spectral import SpectralGrid
 from closurax.physics.turbulence import BarotropicVorticity
 from closurax.surrogates import (
     ConvolutionalClosure,
+    ScaledSpectralViscosity,
     SpectralEddyViscosity,
     SymmetrisedClosure,
     closures as learned_closures,
@@ -130,6 +131,7 @@ SCHEMES = {
     "held coefficients": lambda: learned_closures.HeldCoefficients(
         learned_closures.SmagorinskyForm(lower=0.0), jnp.full((1, 4, 6), 0.1)
     ),
+    "scaled spectral viscosity": lambda: ScaledSpectralViscosity(jnp.array([0.1, 0.2])),
     "spectral eddy viscosity": lambda: SpectralEddyViscosity(jnp.array([0.0, 0.1, 0.2])),
     "no closure": lambda: closures.NoClosure(),
     "Smagorinsky": lambda: closures.Smagorinsky(0.123456789, average="domain"),

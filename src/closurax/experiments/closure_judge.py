@@ -117,8 +117,11 @@ def scores(found: xr.Dataset, case: xr.Dataset, check: Check, seed: int) -> dict
         difference = np.log(spectrum[of_members].mean(0) / expected[of_blocks].mean(0))
         values = {"spectrum_error": float(np.sqrt(np.mean(difference**2)))}
         for index, tail in enumerate(TAILS):
-            ratio = _ratio(tails[of_members, index].mean(), expected_tails[of_blocks, index].mean())
-            values[f"tail_ratio_{tail}std"] = ratio
+            found_tail, expected_tail = (
+                float(tails[of_members, index].mean()),
+                float(expected_tails[of_blocks, index].mean()),
+            )
+            values[f"tail_ratio_{tail}std"] = _ratio(found_tail, expected_tail)
         return values
 
     metrics |= _with_intervals(errors, len(spectrum), len(expected), check, seed)
@@ -126,15 +129,15 @@ def scores(found: xr.Dataset, case: xr.Dataset, check: Check, seed: int) -> dict
     expected_probability = _rebinned(at_cutoff, found["bin"].values)
     both = (probability > 0) & (expected_probability > 0)
     metrics["pdf_error"] = _rms(np.log(probability[both] / expected_probability[both]))
-    metrics["energy_ratio"] = _ratio(found["energy"].values.mean(), case["energy"].values.mean())
+    metrics["energy_ratio"] = _ratio(float(found["energy"].mean()), float(case["energy"].mean()))
     metrics["enstrophy_ratio"] = _ratio(
-        found["enstrophy"].values.mean(), at_cutoff["enstrophy"].values.mean()
+        float(found["enstrophy"].mean()), float(at_cutoff["enstrophy"].mean())
     )
     metrics["correlation_time_ratio"] = _ratio(_integral_time(found), _integral_time(case))
     step = float(case["time"][1] - case["time"][0])
     levels = return_levels(at_cutoff["largest_vorticity"].values, step, RETURN_PERIODS)
     for index, period in enumerate(RETURN_PERIODS):
-        level = levels[index] / float(at_cutoff["vorticity_std"])
+        level = float(levels[index]) / float(at_cutoff["vorticity_std"])
         metrics[f"return_level_ratio_{period:g}s"] = _ratio(
             float(found["return_level"][index]), level
         )

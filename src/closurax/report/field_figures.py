@@ -129,7 +129,7 @@ def weights_over_time_figure(gaussians: xr.Dataset, time: str, coordinate: str) 
 
 @styled()
 def field_convergence_figure(
-    errors: Mapping[str, Mapping[float, float]], published: float | None
+    errors: Mapping[str, Mapping[int, float]], published: float | None
 ) -> Figure:
     """The error by the number of weights.
 
