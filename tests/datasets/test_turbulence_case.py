@@ -56,9 +56,9 @@ def test_the_statistics_are_those_of_the_fields(dns, found):
         at_cutoff["largest_vorticity"], np.abs(coarse).max(axis=(1, 2)), rtol=1e-6
     )
     assert at_cutoff["vorticity_count"].sum() == coarse.size
-    # Below the cutoff the shells of the whole field are those of the truncated one.
+    # The shells up to the cutoff lack the corners of the square of wavenumbers that is kept.
     enstrophy = found["enstrophy_spectrum"].mean("block").sel(k=slice(0, 15)).sum()
-    assert float(enstrophy) == pytest.approx(std**2 / 2, rel=0.02)
+    assert 0.7 * std**2 / 2 < float(enstrophy) < std**2 / 2
     np.testing.assert_allclose(found["vorticity"][0], coarse[0], atol=1e-5)
 
 

@@ -82,8 +82,8 @@ def heat():
 
 def test_the_error_falls_with_the_number_of_gaussians(x64, heat):
     errors = {count: relative_error(Heat(), field, (6, 31)) for count, field in heat.items()}
-    assert errors[16] < 0.1
-    assert errors[28] < errors[16] / 50
+    assert errors[16] < 1e-4
+    assert errors[28] < errors[16] / 5
 
 
 def test_walls_and_the_start_hold_exactly(x64, heat):
