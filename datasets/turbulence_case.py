@@ -120,10 +120,10 @@ def case_statistics(
     coarse: list[list[np.ndarray]] = [[] for _ in grids]
     for index in tqdm(range(dns.sizes["time"]), desc="statistics", disable=not progress):
         vorticity = jnp.asarray(dns["vorticity"].isel(time=index).values)
-        numbers, fields = _of_snapshot(model, grids, vorticity)
+        numbers, truncated = _of_snapshot(model, grids, vorticity)
         for key, value in numbers.items():
             samples.setdefault(key, []).append(np.asarray(value, float))
-        for series, field in zip(coarse, fields, strict=True):
+        for series, field in zip(coarse, truncated, strict=True):
             series.append(np.asarray(field))
     of_time = {key: np.stack(values) for key, values in samples.items()}
     fields = [np.stack(series) for series in coarse]

@@ -106,12 +106,13 @@ def _evaluated(field: AbstractField, points: Array) -> Array:
 def _evaluated_by_time(field: EvolvedField, times: Array, places: Array) -> Array:
     """The features of a place are the same at all times."""
     weights = jax.lax.map(lambda time: field.at(time).weights, times)
+    offset = field.offset
 
     def at(place):
         values = jnp.einsum("n,tnf->tf", field.features(place), weights)
-        if field.offset is None:
+        if offset is None:
             return values
-        known = jax.vmap(lambda time: field.offset(jnp.concatenate([time[None], place])))(times)
+        known = jax.vmap(lambda time: offset(jnp.concatenate([time[None], place])))(times)
         return values + known
 
     found = jax.lax.map(at, places, batch_size=min(_CHUNK // 8, len(places)))

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from typing import get_origin
+from typing import Any, get_origin
 
 import diffrax
 import equinox as eqx
@@ -70,8 +70,9 @@ def evolve(
     linear = None
     if get_origin(solver.term_structure) is diffrax.MultiTerm:
         basis, eigenvalues = basis.decaying()
-        linear = DiagonalLinearTerm(problem.constant_diffusivity * eigenvalues)
-    tendency = _Projected(problem, basis, offset)
+        diffusivity = problem.constant_diffusivity
+        linear = DiagonalLinearTerm((0.0 if diffusivity is None else diffusivity) * eigenvalues)
+    tendency: Any = _Projected(problem, basis, offset)
     if problem.is_linear:
         tendency = _Linear(tendency, _matrix(problem, basis, times[0]))
     # The solve ends its steps at the times that are kept: between them it is less accurate.
@@ -164,7 +165,7 @@ def _with_time(t: Array, places: Array) -> Array:
 
 @eqx.filter_jit
 def _solved(tendency, linear, start, times, solver, controller, meter, adjoint):
-    terms = diffrax.ODETerm(tendency)
+    terms: Any = diffrax.ODETerm(tendency)
     if linear is not None:
         terms = diffrax.MultiTerm(diffrax.ODETerm(_Rest(tendency, linear)), linear)
     solution = diffrax.diffeqsolve(

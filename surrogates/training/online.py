@@ -138,12 +138,12 @@ def train_online(
         for iteration in range(done, iterations):
             window = windows[iteration * len(windows) // iterations]
             run = (model, slot, window, save_every, dt, solver, schemes_called)
-            training, report = _iterate(
+            training, found = _iterate(
                 (run, loss, optimiser, frozen, bank, restart),
                 jr.fold_in(key, iteration),
                 training,
             )
-            report = {name: float(value) for name, value in report.items()}
+            report = {name: float(value) for name, value in found.items()}
             failures = 0 if report["finite"] else failures + 1
             for name, value in {**report, "time": time.perf_counter() - begin}.items():
                 columns[name].append(value)

@@ -119,8 +119,8 @@ class Density(eqx.Module):
             ]
             features = PeriodicFeatures(features, tuple(periods))
         if vanishing:
-            ends = (tuple(map(float, each)) for each in (lower, upper))
-            features = VanishingFeatures(features, *ends, tuple(vanishing))
+            low, high = (tuple(map(float, each)) for each in (lower, upper))
+            features = VanishingFeatures(features, low, high, tuple(vanishing))
         return features
 
     def quadrature(

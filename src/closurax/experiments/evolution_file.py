@@ -30,7 +30,9 @@ def write_evolution(
     The field is these Gaussians, times parabolas on the coordinates that say so, and the lift of
     the problem, which is not in the file.
     """
-    features, vanishing, periods = field.features, (), (None,) * (problem.dims - 1)
+    features = field.features
+    vanishing: tuple[int, ...] = ()
+    periods: tuple[float | None, ...] = (None,) * (problem.dims - 1)
     if isinstance(features, VanishingFeatures):
         vanishing, features = features.axes, features.features
     if isinstance(features, PeriodicFeatures):

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from closurax.datasets.netcdf_output import write_netcdf
+from closurax.physics.problems import AbstractEvolution
 from closurax.surrogates.fields import EvolvedField
 from closurax.surrogates.training import GaussianEvolution, evolve_gaussians
 
@@ -47,7 +48,9 @@ def run(settings: FieldEvolution, workspace: Workspace) -> dict[str, float]:
 class _Experiment:
     def __init__(self, settings: FieldEvolution, workspace: Workspace):
         self.settings, self.workspace = settings, workspace
-        self.problem = settings.problem.made()
+        problem = settings.problem.made()
+        assert isinstance(problem, AbstractEvolution)
+        self.problem = problem
 
     def solve(self, index: int) -> Stage:
         settings, seed = self.settings, self.settings.seed + index
@@ -85,8 +88,8 @@ class _Experiment:
 
         def by_modes(count: int) -> dict[str, float]:
             field = evolve_modes(self.problem, count, settings.saves, settings.tolerance)
-            count = float(field.weights.shape[1])
-            return self._judge.scores(field) | {"parameters": count, "unknowns": count}
+            modes = float(field.weights.shape[1])
+            return self._judge.scores(field) | {"parameters": modes, "unknowns": modes}
 
         def by_differences(count: int) -> dict[str, float]:
             values, nodes = evolve_differences(

@@ -1,6 +1,7 @@
 """What evolving Gaussians must be compared with: global modes, and finite differences."""
 
 import math
+from typing import Any
 
 import diffrax
 import jax.numpy as jnp
@@ -101,7 +102,9 @@ def evolve_differences(
     side = round(count ** (1 / dims))
     if side < 2 * _STENCIL:
         raise ClosuraxError(f"{count} nodes are too few for differences of fourth order.")
-    axes, firsts, seconds = [], [], []
+    axes: list[Any] = []
+    firsts: list[Any] = []
+    seconds: list[Any] = []
     for low, high, periodic in zip(
         problem.lower[1:], problem.upper[1:], problem.periodic[1:], strict=True
     ):

@@ -140,7 +140,7 @@ class _Experiment:
                 seconds = time.perf_counter() - started[0], time.process_time() - started[1]
                 chosen = [_NAMES.index(name) for name in names]
                 found[f"solver_{setting}"] = {
-                    **_outcome(names, [tuple(each[chosen] for each in solved)]),
+                    **_outcome(names, [(solved[0][chosen], solved[1][chosen])]),
                     "seconds": seconds[0],
                     "cpu_seconds": seconds[1],
                 }
@@ -162,7 +162,7 @@ class _Experiment:
         )
         return fit_coefficients(start, names, observed, solve, positive=names, progress=False)
 
-    def _gaussians(self, problem: AllenCahn, field):
+    def _gaussians(self, problem: Any, field):
         """A solver by Gaussians that are dense where the field, or a coarser one, is curved."""
         count = self.settings.gaussians
         if field is None:
@@ -187,10 +187,11 @@ class _Experiment:
     def _start(self, setting: str) -> AllenCahn:
         start, truth = self.settings.start, self.settings.truth
         diffusivity = start.diffusivity if setting == "both" else truth.diffusivity
-        return AllenCahn(diffusivity, start.reaction_rate)
+        return AllenCahn(diffusivity=diffusivity, reaction_rate=start.reaction_rate)
 
     def _simulated(self, coefficients: np.ndarray) -> Float[np.ndarray, "times places"]:
-        return simulated(*map(float, coefficients), self.times, self.x, modes=_MODES, steps=_STEPS)
+        diffusivity, reaction_rate = map(float, coefficients)
+        return simulated(diffusivity, reaction_rate, self.times, self.x, modes=_MODES, steps=_STEPS)
 
     @cached_property
     def _solution(self) -> np.ndarray:

@@ -91,9 +91,9 @@ class _Comparison:
             stage = self._fit(method)
             path = self.workspace.path(f"closures/offline_{method}.eqx")
             self._add(f"offline_{method}", surrogates.load(path), stage)
-        for method, seed in self.settings.trained():
-            stage, path = self._train(method, seed)
-            self._add(f"{method}_{seed}", surrogates.load(path), stage)
+        for learner, seed in self.settings.trained():
+            stage, path = self._train(learner, seed)
+            self._add(f"{learner}_{seed}", surrogates.load(path), stage)
 
     def chosen(self) -> list[str]:
         """The rows of the table of generalisation: of what is trained the first seed."""
