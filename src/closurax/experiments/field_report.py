@@ -182,10 +182,10 @@ def _sections(settings, workspace, judged, convergence, polynomials):
     )  # fmt: skip
     errors = {
         "gaussians": {
-            scores["unknowns"]: scores["relative_l2"] for scores in convergence.values()
-        } | {float(settings.gaussians * _fields(workspace)): judged["gaussians"]["relative_l2"]},
+            int(scores["unknowns"]): scores["relative_l2"] for scores in convergence.values()
+        } | {settings.gaussians * _fields(workspace): judged["gaussians"]["relative_l2"]},
         "polynomials": {
-            scores["unknowns"]: scores["relative_l2"] for scores in polynomials.values()
+            int(scores["unknowns"]): scores["relative_l2"] for scores in polynomials.values()
         },
     }  # fmt: skip
     return [
@@ -243,7 +243,7 @@ def _gaussians(settings: FieldExperiment, workspace: Workspace) -> report.Figure
 
 
 def _convergence(
-    settings: FieldExperiment, workspace: Workspace, errors: Mapping[str, Mapping[float, float]]
+    settings: FieldExperiment, workspace: Workspace, errors: Mapping[str, Mapping[int, float]]
 ) -> report.Figure:
     path = workspace.path("figures/convergence.png")
     figure = report.field_convergence_figure(errors, settings.problem.published)
