@@ -78,6 +78,28 @@ class Workspace:
         self.say(f"      done in {seconds:.1f} s")
         return Stage(results, fingerprint)
 
+    def report(
+        self,
+        inputs: Mapping[str, Any],
+        write: Callable[[], dict[str, Any]],
+        title: str = "writing the report",
+    ) -> dict[str, float]:
+        """The last stage of an experiment, and what it has to say.
+
+        **Arguments:**
+
+        - `inputs`, `title`: as of a stage.
+        - `write`: writes `report.html`, and returns the `metrics` and the `findings`.
+
+        **Returns:**
+
+        The metrics; the findings are shown.
+        """
+        results = self.stage("report", title, inputs, write).results
+        for line in (*results["findings"], f"Report: {self.path('report.html')}"):
+            self.say(line)
+        return results["metrics"]
+
     def say(self, line: str) -> None:
         """Shows a line at once, also where the output is a file or a pipe."""
         print(line, flush=True)

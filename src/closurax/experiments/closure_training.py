@@ -41,9 +41,7 @@ def run_training(
             training.fingerprint,
         ),
     }  # fmt: skip
-    report = workspace.stage(
-        "report",
-        "writing the report",
+    return workspace.report(
         {"stages": [training.fingerprint, *(run.fingerprint for run in runs.values())]},
         lambda: write_report(
             settings,
@@ -52,9 +50,6 @@ def run_training(
             by_closure={name: run.results for name, run in runs.items()},
         ),
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 def train_closure(

@@ -43,9 +43,7 @@ def run(settings: Convection, workspace: Workspace) -> dict[str, float]:
         stages.append(experiment.free_run(learned))
     if settings.tuning.epochs:
         stages.append(experiment.tune(learned))
-    report = workspace.stage(
-        "report",
-        "comparing the runs and writing the report",
+    return workspace.report(
         {"stages": [stage.fingerprint for stage in stages]},
         lambda: write_report(
             settings,
@@ -55,10 +53,8 @@ def run(settings: Convection, workspace: Workspace) -> dict[str, float]:
             case=experiment.case,
             costs={name: stage.results["seconds"] for name, stage in runs.items()},
         ),
+        "comparing the runs and writing the report",
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

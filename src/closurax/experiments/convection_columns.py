@@ -36,9 +36,7 @@ def run(settings: ConvectionColumns, workspace: Workspace) -> dict[str, float]:
     if settings.baselines:
         stages.append(experiment.fit_baselines(data))
     scores = experiment.score(data, stages)
-    report = workspace.stage(
-        "report",
-        "writing the report",
+    return workspace.report(
         {"scores": scores.fingerprint},
         lambda: write_report(
             settings,
@@ -48,9 +46,6 @@ def run(settings: ConvectionColumns, workspace: Workspace) -> dict[str, float]:
             data=data.results,
         ),
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

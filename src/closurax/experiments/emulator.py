@@ -40,9 +40,7 @@ def run(settings: EmulatorComparison, workspace: Workspace) -> dict[str, float]:
         if settings.unrolls:
             trained[name].append(experiment.unroll(name, trained[name][0]))
     judged = experiment.judge(data, trained)
-    report = workspace.stage(
-        "report",
-        "writing the report",
+    return workspace.report(
         {"judged": judged.fingerprint},
         lambda: write_report(
             settings,
@@ -51,9 +49,6 @@ def run(settings: EmulatorComparison, workspace: Workspace) -> dict[str, float]:
             trainings={name: [s.results for s in stages] for name, stages in trained.items()},
         ),
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

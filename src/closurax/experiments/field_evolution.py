@@ -32,17 +32,12 @@ def run(settings: FieldEvolution, workspace: Workspace) -> dict[str, float]:
         baselines = experiment.solve_baselines()
         judged = experiment.judge(solved)
         given = {"judged": judged, "convergence": convergence, "baselines": baselines}
-        report = workspace.stage(
-            "report",
-            "writing the report",
+        return workspace.report(
             {name: stage.fingerprint for name, stage in given.items()},
             lambda: write_report(
                 settings, workspace, **{name: stage.results for name, stage in given.items()}
             ),
         )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

@@ -30,17 +30,12 @@ def run(settings: FieldExperiment, workspace: Workspace) -> dict[str, float]:
         polynomials = experiment.fit_baseline()
         judged = experiment.judge(fits)
         given = {"judged": judged, "convergence": convergence, "polynomials": polynomials}
-        report = workspace.stage(
-            "report",
-            "writing the report",
+        return workspace.report(
             {name: stage.fingerprint for name, stage in given.items()},
             lambda: write_report(
                 settings, workspace, **{name: stage.results for name, stage in given.items()}
             ),
         )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

@@ -38,17 +38,12 @@ def run(settings: InverseAllenCahn, workspace: Workspace) -> dict[str, float]:
         given = {"bound": experiment.observe()}
         given |= {f"gaussians_{name}": experiment.fit(name) for name in SETTINGS}
         given["baselines"] = experiment.fit_baselines()
-        report = workspace.stage(
-            "report",
-            "writing the report",
+        return workspace.report(
             {name: stage.fingerprint for name, stage in given.items()},
             lambda: write_report(
                 settings, workspace, {name: stage.results for name, stage in given.items()}
             ),
         )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

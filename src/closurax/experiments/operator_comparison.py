@@ -40,9 +40,7 @@ def run(settings: OperatorComparison, workspace: Workspace) -> dict[str, float]:
     }
     baselines = experiment.judge_baselines(data)
     judged = experiment.judge(data, trained)
-    report = workspace.stage(
-        "report",
-        "writing the report",
+    return workspace.report(
         {"judged": judged.fingerprint, "baselines": baselines.fingerprint},
         lambda: write_report(
             settings,
@@ -51,9 +49,6 @@ def run(settings: OperatorComparison, workspace: Workspace) -> dict[str, float]:
             trainings={name: [s.results for s in stages] for name, stages in trained.items()},
         ),
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Experiment:

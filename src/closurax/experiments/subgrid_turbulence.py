@@ -48,9 +48,7 @@ def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
             f"{str(workspace.path('runs'))!r}."
         )
     fingerprints = [stage.fingerprint for stage in (data, training, scores, *runs.values())]
-    report = workspace.stage(
-        "report",
-        "judging the closures and writing the report",
+    return workspace.report(
         {"stages": fingerprints, "comparison": settings.comparison.model_dump()},
         lambda: write_report(
             settings,
@@ -59,10 +57,8 @@ def run(settings: SubgridTurbulence, workspace: Workspace) -> dict[str, float]:
             scores=scores.results,
             costs={name: stage.results["seconds_per_time_unit"] for name, stage in runs.items()},
         ),
+        "judging the closures and writing the report",
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class TurbulenceStages:

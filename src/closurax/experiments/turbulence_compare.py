@@ -50,9 +50,7 @@ def run(settings: TurbulenceCompare, workspace: Workspace) -> dict[str, float]:
         for cell in settings.generalisation.cells
     }
     every = [*main.values(), *(stage for cell in elsewhere.values() for stage in cell.values())]
-    report = workspace.stage(
-        "report",
-        "writing the report",
+    return workspace.report(
         {"stages": [stage.fingerprint for stage in every]},
         lambda: write_report(
             settings,
@@ -65,9 +63,6 @@ def run(settings: TurbulenceCompare, workspace: Workspace) -> dict[str, float]:
             },
         ),
     )
-    for line in (*report.results["findings"], f"Report: {workspace.path('report.html')}"):
-        workspace.say(line)
-    return report.results["metrics"]
 
 
 class _Comparison:
