@@ -14,6 +14,8 @@ from closurax import datasets
 from .. import report
 from ..workspace import Workspace
 from .closure_training_settings import ClosureTraining
+from .flat_metrics import flat_metrics
+from .interval_text import interval_text
 
 _LABELS = {"none": "no closure", "start": "before training", "trained": "after training"}
 
@@ -26,11 +28,7 @@ def write_report(
     by_closure: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """Writes `metrics.json`, the figures and `report.html`; returns metrics and findings."""
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, scores in by_closure.items()
-        for key, value in scores.items()
-    }
+    metrics = flat_metrics(by_closure)
     metrics |= {f"training.{key}": float(training[key]) for key in training}
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
     findings = _findings(settings, training, by_closure)
@@ -98,16 +96,18 @@ def _findings(settings, training, by_closure) -> list[str]:
         "included."
     ]
     if "spectrum_error" in after:
-        before = _interval(start, "spectrum_error") if "spectrum_error" in start else "no run left"
+        before = (
+            interval_text(start, "spectrum_error") if "spectrum_error" in start else "no run left"
+        )
+        without = interval_text(by_closure["none"], "spectrum_error")
         findings.append(
             "The root-mean-square error of the logarithm of the enstrophy spectrum in free runs: "
-            f"{before} before, {_interval(after, 'spectrum_error')} after, "
-            f"{_interval(by_closure['none'], 'spectrum_error')} without a closure; the sampling "
-            f"error of the DNS is {after['reference_sampling_error']:.3f}."
+            f"{before} before, {interval_text(after, 'spectrum_error')} after, {without} without a "
+            f"closure; the sampling error of the DNS is {after['reference_sampling_error']:.3f}."
         )
         findings.append(
             "Vorticity beyond 4 standard deviations is "
-            f"{_interval(after, 'tail_ratio_4std')} times as frequent as in the DNS."
+            f"{interval_text(after, 'tail_ratio_4std')} times as frequent as in the DNS."
         )
     findings.append(f"{after['blow_ups']:g} of {members} members blew up after the training.")
     ratio = after["seconds_per_time_unit"] / by_closure["none"]["seconds_per_time_unit"]
@@ -126,7 +126,7 @@ def _table(settings: ClosureTraining, by_closure) -> report.Table:
         "correlation_time_ratio": "Correlation time\nratio",
     }
     rows = [
-        [_LABELS[name], *(_interval(scores, key, "\n") for key in columns)]
+        [_LABELS[name], *(interval_text(scores, key, "\n") for key in columns)]
         for name, scores in by_closure.items()
     ]
     return report.Table(
@@ -141,10 +141,3 @@ def _table(settings: ClosureTraining, by_closure) -> report.Table:
 
 def _shown(scores: Mapping[str, float], key: str) -> str:
     return f"{scores[key]:.3f}" if key in scores else "–"
-
-
-def _interval(scores: Mapping[str, float], key: str, separator: str = " ") -> str:
-    if f"{key}_low" not in scores:
-        return _shown(scores, key)
-    low, high = scores[f"{key}_low"], scores[f"{key}_high"]
-    return f"{scores[key]:.3f}{separator}({low:.3f} to {high:.3f})"

@@ -14,6 +14,7 @@ import xarray as xr
 from .. import report
 from ..workspace import Workspace
 from .convection_columns_settings import ConvectionColumns
+from .flat_metrics import flat_metrics
 
 _R2 = {
     "r2_potential_temperature_tendency": "R2 heating",
@@ -43,11 +44,7 @@ def write_report(
     - `trainings`: parameters, epochs, validation loss and seconds by network.
     - `data`: the numbers of columns.
     """
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, values in {**scores, **{f"training.{k}": v for k, v in trainings.items()}}.items()
-        for key, value in values.items()
-    }
+    metrics = flat_metrics({**scores, **{f"training.{k}": v for k, v in trainings.items()}})
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
     by_level = {
         name: xr.load_dataset(workspace.path(f"scores/{name}.nc"), engine="netcdf4")

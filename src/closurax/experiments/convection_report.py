@@ -22,6 +22,7 @@ from closurax.physics.column.thermodynamics import (
 from .. import report
 from ..workspace import Workspace
 from .convection_settings import Convection
+from .flat_metrics import flat_metrics
 
 _DAY = 86400.0
 _REFERENCE = "reference"
@@ -58,12 +59,12 @@ def write_report(
     held_out = _held_out(settings, workspace, learned, case)
     for name, values in held_out.items():
         metrics[f"held_out.{name}"] = values
-    flat = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, values in metrics.items()
-        for key, value in values.items()
-        if np.isfinite(value)
-    }
+    flat = flat_metrics(
+        {
+            name: {key: value for key, value in values.items() if np.isfinite(value)}
+            for name, values in metrics.items()
+        }
+    )
     workspace.write_text("metrics.json", json.dumps(flat, indent=1, allow_nan=False))
     compared_with_file = _REFERENCE in reference.attrs
     findings = _findings(metrics, learned, compared_with_file)

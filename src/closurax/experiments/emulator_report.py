@@ -14,6 +14,7 @@ from .. import report
 from ..workspace import Workspace
 from .emulator_scores import LONGER
 from .emulator_settings import EmulatorComparison
+from .flat_metrics import flat_metrics
 
 _TITLES = {
     "navier-stokes": "Learned emulators of two-dimensional turbulence",
@@ -37,11 +38,7 @@ def write_report(
     - `scores`: of emulators and baselines, in free runs.
     - `trainings`: parameters, validation loss and seconds, for one step and unrolled.
     """
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, values in scores.items()
-        for key, value in values.items()
-    }
+    metrics = flat_metrics(scores)
     for name, each in trainings.items():
         metrics[f"{name}.parameters"] = each[0]["parameters"]
         metrics[f"{name}.training_seconds"] = round(sum(s["seconds"] for s in each), 1)

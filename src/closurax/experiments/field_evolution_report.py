@@ -1,22 +1,17 @@
 """The end of an experiment in which Gaussians evolve: metrics, figures and the page."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
-import jax
 import xarray as xr
 
 from .. import report
 from ..workspace import Workspace
 from .field_evolution_settings import FieldEvolution
+from .field_report_parts import PAPER, Scores, provenance, score_cell, solution_figures
+from .flat_metrics import flat_metrics
 
-Scores = Mapping[str, float]
-
-_PAPER = "Kang et al. 2024 (arXiv 2412.05994)"
 _LABELS = {"modes": "global modes by the same method", "nodes": "nodes of finite differences"}
 
 
@@ -45,11 +40,7 @@ def write_report(
             for count, scores in by_count.items()
         },
     }
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, scores in found.items()
-        for key, value in scores.items()
-    }
+    metrics = flat_metrics(found)
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
     gaussians, published = judged["gaussians"], settings.problem.published
     cards = [("relative L2 error", f"{gaussians['relative_l2']:.1e}", "Gaussians")]
@@ -61,7 +52,7 @@ def write_report(
         best = _best(by_count)
         cards.append((f"{best} {_LABELS[name]}", f"{by_count[best]['relative_l2']:.1e}", "best"))
     if published is not None:
-        cards.append(("published for Gaussians", f"{published:.2e}", _PAPER))
+        cards.append(("published for Gaussians", f"{published:.2e}", PAPER))
     findings = _findings(settings, judged, convergence, baselines)
     page = report.Page(
         title=settings.problem.title,
@@ -74,12 +65,7 @@ def write_report(
         cards=cards,
         findings=findings,
         sections=_sections(settings, workspace, judged, convergence, baselines),
-        provenance=[
-            ("closurax", version("closurax")),
-            ("jax", f"{jax.__version__} on {jax.devices()[0].platform}, double precision"),
-            ("machine", f"{platform.machine()}, {os.cpu_count()} cores"),
-            ("published errors", _PAPER),
-        ],
+        provenance=[*provenance(), ("published errors", PAPER)],
         configuration=workspace.path("config.toml").read_text(encoding="utf-8"),
     )
     workspace.write_text("report.html", page.html())
@@ -122,7 +108,7 @@ def _findings(
         than = "less" if error < published else "more"
         factor = max(published / error, error / published)
         lines.append(
-            f"Published for Gaussians is {published:.2e}, by {_PAPER}: the error here is "
+            f"Published for Gaussians is {published:.2e}, by {PAPER}: the error here is "
             f"{factor:.2g} times {than}. There time is one more coordinate and everything is "
             "trained by gradients; number of Gaussians, computer and time differ, too."
         )
@@ -153,7 +139,7 @@ def _sections(settings, workspace, judged, convergence, baselines):
             "time\ns",
             "CPU time\ns",
         ],
-        [[label] + [_cell(scores, *key) for key in keys] for _, label, scores in rows],
+        [[label] + [score_cell(scores, *key) for key in keys] for _, label, scores in rows],
         f"The marked row is the mean of {settings.seeds} seeds with the worst of them below, all "
         f"others are of seed {settings.seed}. Residuals are those of the equation and its "
         "conditions at points that were not used. Times contain the search for centres, and "
@@ -176,30 +162,10 @@ def _sections(settings, workspace, judged, convergence, baselines):
     )
     return [
         ("All solutions", "One table, one test grid.", [table]),
-        ("The solution", "Of the first seed.", _solution(workspace)),
+        ("The solution", "Of the first seed.", solution_figures(workspace)),
         ("The Gaussians", "Of the first seed.", _gaussians(settings, workspace)),
         ("Convergence", "Error by the number of unknowns.", [convergence_figure]),
     ]
-
-
-def _cell(scores: Scores, key: str, shown: str) -> str:
-    if key not in scores:
-        return ""
-    text = format(scores[key], shown)
-    if f"{key}_worst" in scores:
-        text += f"\n{format(scores[f'{key}_worst'], shown)}"
-    return text
-
-
-def _solution(workspace: Workspace) -> list[report.Figure]:
-    figures = []
-    with xr.open_dataset(workspace.path("solution.nc"), engine="netcdf4") as solution:
-        for name in [str(name) for name in solution if f"{name}_error" in solution]:
-            path = workspace.path(f"figures/solution_{name}.png")
-            report.save_png(report.solution_figure(solution, name), path)
-            caption = "Above the field, below its error on a logarithmic scale."
-            figures.append(report.Figure(path, f"The field {name}", caption))
-    return figures
 
 
 def _gaussians(settings: FieldEvolution, workspace: Workspace) -> list[report.Figure]:

@@ -1,22 +1,16 @@
 """The end of an experiment on fields: metrics, figures and the page."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
-import jax
 import xarray as xr
 
 from .. import report
 from ..workspace import Workspace
+from .field_report_parts import PAPER, Scores, provenance, score_cell, solution_figures
 from .field_settings import FieldExperiment
-
-Scores = Mapping[str, float]
-
-_PAPER = "Kang et al. 2024 (arXiv 2412.05994)"
+from .flat_metrics import flat_metrics
 
 
 def write_report(
@@ -39,11 +33,7 @@ def write_report(
         **{f"gaussians_{count}": scores for count, scores in convergence.items()},
         **{f"polynomials_{count}": scores for count, scores in polynomials.items()},
     }
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, scores in found.items()
-        for key, value in scores.items()
-    }
+    metrics = flat_metrics(found)
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
     gaussians = judged["gaussians"]
     best = best_polynomials(polynomials)
@@ -58,7 +48,7 @@ def write_report(
         ),
     ]
     if published is not None:
-        cards.append(("published for Gaussians", f"{published:.2e}", _PAPER))
+        cards.append(("published for Gaussians", f"{published:.2e}", PAPER))
     findings = _findings(settings, judged, convergence, polynomials)
     page = report.Page(
         title=settings.problem.title,
@@ -70,12 +60,7 @@ def write_report(
         cards=cards,
         findings=findings,
         sections=_sections(settings, workspace, judged, convergence, polynomials),
-        provenance=[
-            ("closurax", version("closurax")),
-            ("jax", f"{jax.__version__} on {jax.devices()[0].platform}, double precision"),
-            ("machine", f"{platform.machine()}, {os.cpu_count()} cores"),
-            ("published errors", _PAPER),
-        ],
+        provenance=[*provenance(), ("published errors", PAPER)],
         configuration=workspace.path("config.toml").read_text(encoding="utf-8"),
     )
     workspace.write_text("report.html", page.html())
@@ -135,7 +120,7 @@ def _findings(
         than = "less" if error < published else "more"
         factor = max(published / error, error / published)
         lines.append(
-            f"Published for Gaussians is {published:.2e}, by {_PAPER}: "
+            f"Published for Gaussians is {published:.2e}, by {PAPER}: "
             f"the mean here is {factor:.2g} times {than}. There centres, widths and weights are "
             "trained by gradients, here the weights are solved for; number of Gaussians, computer "
             "and time differ, too."
@@ -164,7 +149,7 @@ def _sections(settings, workspace, judged, convergence, polynomials):
         [
             [label, f"{scores['parameters']:,.0f}"]
             + [
-                _cell(scores, key, shown)
+                score_cell(scores, key, shown)
                 for key, shown in (
                     ("relative_l2", ".2e"), ("max_error", ".2e"), ("residual", ".2e"),
                     ("seconds", ".1f"), ("cpu_seconds", ".1f"),
@@ -190,7 +175,7 @@ def _sections(settings, workspace, judged, convergence, polynomials):
     }  # fmt: skip
     return [
         ("All fits", "One table, one test grid.", [table]),
-        ("The solution", "Of the first seed.", _solution(workspace)),
+        ("The solution", "Of the first seed.", solution_figures(workspace)),
         ("The Gaussians", "Of the first seed.", [_gaussians(settings, workspace)]),
         (
             "Convergence",
@@ -200,30 +185,9 @@ def _sections(settings, workspace, judged, convergence, polynomials):
     ]
 
 
-def _cell(scores: Scores, key: str, shown: str) -> str:
-    if key not in scores:
-        return ""
-    text = format(scores[key], shown)
-    if f"{key}_worst" in scores:
-        text += f"\n{format(scores[f'{key}_worst'], shown)}"
-    return text
-
-
 def _fields(workspace: Workspace) -> int:
     with xr.open_dataset(workspace.path("gaussians.nc"), engine="netcdf4") as gaussians:
         return gaussians.sizes["field"]
-
-
-def _solution(workspace: Workspace) -> list[report.Figure]:
-    figures = []
-    with xr.open_dataset(workspace.path("solution.nc"), engine="netcdf4") as solution:
-        names = [str(name) for name in solution if f"{name}_error" in solution]
-        for name in names:
-            path = workspace.path(f"figures/solution_{name}.png")
-            report.save_png(report.solution_figure(solution, name), path)
-            caption = "Above the field, below its error on a logarithmic scale."
-            figures.append(report.Figure(path, f"The field {name}", caption))
-    return figures
 
 
 def _gaussians(settings: FieldExperiment, workspace: Workspace) -> report.Figure:

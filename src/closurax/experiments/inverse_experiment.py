@@ -1,7 +1,6 @@
 """`inverse-allen-cahn-pig`: coefficients of an equation from noisy observations of its solution."""
 
-import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import diffrax
@@ -21,6 +20,7 @@ from ..workspace import Stage, Workspace
 from .inverse_baselines import fit_by_solver, regress_derivatives, regress_weakly, simulated
 from .inverse_report import write_report
 from .inverse_settings import InverseAllenCahn
+from .timing import timed
 
 SETTINGS = {"one": ["reaction_rate"], "both": ["diffusivity", "reaction_rate"]}
 _NAMES = ("diffusivity", "reaction_rate")
@@ -99,12 +99,7 @@ class _Experiment:
         start = self._start(setting)
 
         def work() -> dict[str, Any]:
-            started = time.perf_counter(), time.process_time()
-            solve = self._gaussians(start, None)
-            found = self._fitted(start, names, 0, solve)
-            solve = self._gaussians(found.problem, found.field)
-            first = self._fitted(start, names, 0, solve)
-            seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+            (solve, first), seconds = timed(lambda: self._refined(start, names))
             each = [first] + [
                 self._fitted(start, names, index, solve)
                 for index in range(1, self.settings.realisations)
@@ -113,8 +108,7 @@ class _Experiment:
                 **_outcome(names, [_values(names, fit) for fit in each]),
                 "noise": [fit.noise for fit in each],
                 "steps": [fit.steps for fit in each],
-                "seconds": seconds[0],
-                "cpu_seconds": seconds[1],
+                **seconds,
             }
 
         inputs = self._inputs(gaussians=self.settings.gaussians, names=names)
@@ -129,15 +123,14 @@ class _Experiment:
                 guess = self._start(setting)
                 first = (float(guess.diffusivity), float(guess.reaction_rate))
                 observed = [self._observed(i) for i in range(self.settings.realisations)]
-                started = time.perf_counter(), time.process_time()
                 # All realisations take minutes; one shows how far it is from the Gaussians.
-                solved = fit_by_solver(observed[0], self.times, self.x, first, both)
-                seconds = time.perf_counter() - started[0], time.process_time() - started[1]
+                solved, seconds = timed(
+                    partial(fit_by_solver, observed[0], self.times, self.x, first, both)
+                )
                 chosen = [_NAMES.index(name) for name in names]
                 found[f"solver_{setting}"] = {
                     **_outcome(names, [(solved[0][chosen], solved[1][chosen])]),
-                    "seconds": seconds[0],
-                    "cpu_seconds": seconds[1],
+                    **seconds,
                 }
                 for method, regress in (
                     ("weak_regression", regress_weakly),
@@ -150,6 +143,12 @@ class _Experiment:
             return found
 
         return self.workspace.stage("baselines", "fitting the baselines", self._inputs(), work)
+
+    def _refined(self, start: AllenCahn, names: list[str]):
+        """A solver whose Gaussians follow what a first fit found, and the fit with it."""
+        found = self._fitted(start, names, 0, self._gaussians(start, None))
+        solve = self._gaussians(found.problem, found.field)
+        return solve, self._fitted(start, names, 0, solve)
 
     def _fitted(self, start: AllenCahn, names: list[str], index: int, solve) -> CoefficientFit:
         observed = xr.Dataset(

@@ -1,17 +1,14 @@
 """The end of `inverse-allen-cahn-pig`: metrics, figure and the page."""
 
 import json
-import os
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
-import jax
 import numpy as np
 
 from .. import report
 from ..workspace import Workspace
+from .field_report_parts import provenance
 from .inverse_settings import InverseAllenCahn
 
 _METHODS = {
@@ -104,11 +101,7 @@ def write_report(
                 ],
             ),
         ],
-        provenance=[
-            ("closurax", version("closurax")),
-            ("jax", f"{jax.__version__} on {jax.devices()[0].platform}, double precision"),
-            ("machine", f"{platform.machine()}, {os.cpu_count()} cores"),
-        ],
+        provenance=provenance(),
         configuration=workspace.path("config.toml").read_text(encoding="utf-8"),
     )
     workspace.write_text("report.html", page.html())

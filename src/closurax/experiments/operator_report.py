@@ -12,6 +12,7 @@ import xarray as xr
 
 from .. import report
 from ..workspace import Workspace
+from .flat_metrics import flat_metrics
 from .operator_settings import OperatorComparison
 
 _TITLES = {
@@ -35,11 +36,7 @@ def write_report(
     - `scores`: of operators and baselines, on unseen samples.
     - `trainings`: parameters, validation loss and seconds of each seed.
     """
-    metrics = {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, values in scores.items()
-        for key, value in values.items()
-    }
+    metrics = flat_metrics(scores)
     for name, each in trainings.items():
         metrics[f"{name}.parameters"] = each[0]["parameters"]
         metrics[f"{name}.training_seconds"] = round(sum(s["seconds"] for s in each) / len(each), 1)

@@ -17,6 +17,7 @@ from closurax.physics.spectral import SpectralGrid
 from .. import report
 from ..workspace import Workspace
 from .findings import cards, describe, label, ranking
+from .flat_metrics import flat_metrics
 from .judgement import compare, metrics_of_reference, metrics_of_run, statistics_of_run
 from .run_file import open_run
 from .subgrid_turbulence_settings import SubgridTurbulence
@@ -55,7 +56,12 @@ def write_report(
     by_closure["reference"] = metrics_of_reference(reference, settings.comparison)
     comparison = compare(statistics)
     _write_netcdf(comparison, workspace, settings)
-    metrics = _flat(by_closure)
+    metrics = flat_metrics(
+        {
+            name: {key: value for key, value in found.items() if np.isfinite(value)}
+            for name, found in by_closure.items()
+        }
+    )
     for name in ("parameters", "epochs", "best_epoch", "validation_loss", "seconds"):
         metrics[f"training.{name}"] = float(training[name])
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
@@ -84,15 +90,6 @@ def _last_field(run: xr.Dataset, settings: SubgridTurbulence) -> np.ndarray:
     end = settings.comparison.spin_up + settings.comparison.duration
     stopped = float(run["time"][-1]) < end - 1e-6
     return np.full_like(field, np.nan) if stopped else field
-
-
-def _flat(by_closure: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {
-        f"{name}.{key}": float(f"{value:.6g}")
-        for name, metrics in by_closure.items()
-        for key, value in metrics.items()
-        if np.isfinite(value)
-    }
 
 
 def _write_netcdf(

@@ -14,6 +14,8 @@ from closurax import datasets
 
 from .. import report
 from ..workspace import Workspace
+from .flat_metrics import flat_metrics
+from .interval_text import interval_text
 from .turbulence_compare_settings import TUNED, TurbulenceCompare
 
 Scores = Mapping[str, float]
@@ -37,15 +39,13 @@ def write_report(
     - `fitted`: what calibration and training returned, by closure.
     - `main`, `elsewhere`: scores by closure, and by cell and closure.
     """
-    metrics = {
-        f"{name}.{key}": _rounded(value) for name, s in main.items() for key, value in s.items()
-    }
+    everywhere = dict(main)
     for cell, by_closure in elsewhere.items():
-        for name, s in by_closure.items():
-            metrics |= {f"{cell}.{name}.{key}": _rounded(value) for key, value in s.items()}
+        everywhere |= {f"{cell}.{name}": scores for name, scores in by_closure.items()}
+    metrics = flat_metrics(everywhere)
     for name, results in fitted.items():
         if "seconds" in results:
-            metrics[f"{name}.training_seconds"] = _rounded(results["seconds"])
+            metrics[f"{name}.training_seconds"] = float(f"{results['seconds']:.6g}")
             metrics[f"{name}.parameters"] = float(results["parameters"])
     workspace.write_text("metrics.json", json.dumps(metrics, indent=1, allow_nan=False))
     tables = [_main_table(settings, main, fitted), _physics_table(main)]
@@ -119,7 +119,7 @@ def _findings(settings, main, fitted) -> list[str]:
     ranked = [name for name in _ranked(main) if "spectrum_error" in main[name]]
     findings = []
     if ranked:
-        closest = "; ".join(f"{label(n)} {_cell(main[n], 'spectrum_error')}" for n in ranked[:3])
+        closest = "; ".join(_with_error(name, main) for name in ranked[:3])
         floor = main[ranked[0]]["reference_sampling_error"]
         findings.append(
             f"Closest spectrum: {closest}. The sampling error of the DNS is {floor:.3f}."
@@ -149,12 +149,16 @@ def _findings(settings, main, fitted) -> list[str]:
     if physical and learned:
         best, other = learned[0], physical[0]
         apart = main[best]["spectrum_error_high"] < main[other]["spectrum_error_low"]
+        verdict = "is closer than" if apart else "cannot be told from"
         findings.append(
-            f"The best learned closure ({label(best)}, {_cell(main[best], 'spectrum_error')}) "
-            + ("is closer than" if apart else "cannot be told from")
-            + f" the best physical one ({label(other)}, {_cell(main[other], 'spectrum_error')})."
+            f"The best learned closure, {_with_error(best, main)}, {verdict} the best physical "
+            f"one, {_with_error(other, main)}."
         )
     return findings
+
+
+def _with_error(name: str, main: Mapping[str, Scores]) -> str:
+    return f"{label(name)} {interval_text(main[name], 'spectrum_error')}"
 
 
 def _cards(settings, main) -> list[tuple[str, str, str]]:
@@ -175,11 +179,11 @@ def _main_table(settings, main, fitted) -> report.Table:
         rows.append(
             [
                 label(name),
-                _cell(scores, "spectrum_error"),
-                _cell(scores, "tail_ratio_3std"),
-                _cell(scores, "tail_ratio_4std"),
-                _cell(scores, "tail_ratio_5std"),
-                _cell(scores, "pdf_error"),
+                interval_text(scores, "spectrum_error", "\n"),
+                interval_text(scores, "tail_ratio_3std", "\n"),
+                interval_text(scores, "tail_ratio_4std", "\n"),
+                interval_text(scores, "tail_ratio_5std", "\n"),
+                interval_text(scores, "pdf_error", "\n"),
                 f"{scores['blow_ups']:g} of {settings.check.members}",
                 f"{scores['seconds_per_time_unit'] / none['seconds_per_time_unit']:.1f}",
                 f"{results['seconds']:.0f}" if "seconds" in results else "",
@@ -249,7 +253,7 @@ def _generalisation_table(settings: TurbulenceCompare, elsewhere) -> report.Tabl
         [
             label(name),
             *(
-                _cell(elsewhere[cell][name], "spectrum_error")
+                interval_text(elsewhere[cell][name], "spectrum_error", "\n")
                 if "spectrum_error" in elsewhere[cell][name]
                 else "blew up"
                 for cell in cells
@@ -272,23 +276,3 @@ def _markdown(table: report.Table) -> str:
 
     rule = "|" + "---|" * len(table.header)
     return "\n".join([line(table.header), rule, *(line(row) for row in table.rows)])
-
-
-def _cell(scores: Scores, key: str) -> str:
-    if key not in scores:
-        return "–"
-    if f"{key}_low" not in scores:
-        return f"{scores[key]:.3f}"
-    return f"{scores[key]:.3f}\n({scores[f'{key}_low']:.3f} to {scores[f'{key}_high']:.3f})"
-
-
-def _flat(by_closure: Mapping[str, Scores]) -> dict[str, float]:
-    return {
-        f"{name}.{key}": _rounded(value)
-        for name, scores in by_closure.items()
-        for key, value in scores.items()
-    }
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
