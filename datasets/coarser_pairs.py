@@ -7,7 +7,7 @@ from closurax.physics.errors import DataError
 from closurax.physics.spectral import SpectralGrid, spectral_resample
 from closurax.physics.turbulence import vorticity_advection
 
-from .filtered_pairs import label_pairs
+from .filtered_pairs import label_pairs, pair_of
 
 
 def coarser_pairs(pairs: xr.Dataset, grid: SpectralGrid) -> xr.Dataset:
@@ -33,7 +33,7 @@ def coarser_pairs(pairs: xr.Dataset, grid: SpectralGrid) -> xr.Dataset:
             f"The pairs were made with the filter {pairs.attrs['filter']!r}; only those of the "
             "sharp filter can be made coarser without the DNS."
         )
-    if (fine.nx - 1) // 3 < (grid.nx - 1) // 3:
+    if fine.last_shell < grid.last_shell:
         raise DataError(
             f"The pairs have {fine.nx} points; a grid of {grid.nx} resolves more wavenumbers. Make "
             "pairs of that size with `filtered_pairs`."
@@ -59,13 +59,9 @@ def _coarser(
     grid: SpectralGrid,
 ) -> tuple[Float[Array, "mx my"], Float[Array, "mx my"], Float[Array, "mx my"]]:
     vorticity_hat = fine.truncate(fine.to_spectral(vorticity))
-    total_hat = fine.to_spectral(tendency) + vorticity_advection(fine, vorticity_hat)
-    resolved_hat = grid.truncate(spectral_resample(vorticity_hat, fine, grid))
-    subgrid_hat = grid.truncate(spectral_resample(total_hat, fine, grid)) - vorticity_advection(
-        grid, resolved_hat
+    exact_hat = fine.to_spectral(tendency) + vorticity_advection(fine, vorticity_hat)
+    resolved_hat, exact_hat = (
+        grid.truncate(spectral_resample(field_hat, fine, grid))
+        for field_hat in (vorticity_hat, exact_hat)
     )
-    return (
-        grid.to_physical(resolved_hat),
-        grid.to_physical(grid.inverse_laplacian(resolved_hat)),
-        grid.to_physical(subgrid_hat),
-    )
+    return pair_of(resolved_hat, exact_hat, grid)

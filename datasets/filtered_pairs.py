@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Complex, Float
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError, DataError
@@ -155,13 +155,20 @@ def _pair(
         return coarse.truncate(spectral_resample(field_hat, fine, coarse))
 
     vorticity_hat = fine.truncate(fine.to_spectral(vorticity))
-    resolved_hat = filtered(vorticity_hat)
     exact = filtered(vorticity_advection(fine, vorticity_hat))
-    subgrid_hat = exact - vorticity_advection(coarse, resolved_hat)
+    return pair_of(filtered(vorticity_hat), exact, coarse)
+
+
+def pair_of(
+    resolved_hat: Complex[Array, "mx mk"], exact_hat: Complex[Array, "mx mk"], grid: SpectralGrid
+) -> tuple[Float[Array, "mx my"], Float[Array, "mx my"], Float[Array, "mx my"]]:
+    """Vorticity, streamfunction and subgrid tendency, from the coefficients of the resolved
+    vorticity and of the advective tendency that it should have."""
+    subgrid_hat = exact_hat - vorticity_advection(grid, resolved_hat)
     return (
-        coarse.to_physical(resolved_hat),
-        coarse.to_physical(coarse.inverse_laplacian(resolved_hat)),
-        coarse.to_physical(subgrid_hat),
+        grid.to_physical(resolved_hat),
+        grid.to_physical(grid.inverse_laplacian(resolved_hat)),
+        grid.to_physical(subgrid_hat),
     )
 
 

@@ -108,6 +108,11 @@ class SpectralGrid(eqx.Module):
         )
 
     @property
+    def last_shell(self) -> int:
+        """The last shell of wavenumbers that is resolved, in multiples of the smallest one."""
+        return (min(self.shape) - 1) // 3
+
+    @property
     def parseval_weight(self) -> Float[np.ndarray, "1 nk"]:
         """How often each stored coefficient occurs in the full plane, over (nx ny)^2.
 

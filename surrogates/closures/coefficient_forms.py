@@ -66,7 +66,39 @@ class AbstractCoefficientForm(eqx.Module):
         return (lower + upper) / 2 + (upper - lower) / 2 * actions
 
 
-class LeithForm(AbstractCoefficientForm):
+class AbstractViscosityForm(AbstractCoefficientForm):
+    """One coefficient, of an eddy viscosity in stress form."""
+
+    lower: float = eqx.field(static=True, default=-0.125)
+    upper: float = eqx.field(static=True, default=0.125)
+    average: str = eqx.field(static=True, default="domain")
+
+    channels: ClassVar[int] = 1
+
+    def __check_init__(self):
+        check_average(type(self).__name__, self.average)
+
+    @property
+    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return (self.lower,), (self.upper,)
+
+    def vorticity_tendency(
+        self,
+        grid: SpectralGrid,
+        vorticity_hat: Complex[Array, "nx nk"],
+        coefficients: Float[Array, "channel nx ny"],
+    ) -> Complex[Array, "nx nk"]:
+        stress = self.stress(grid, vorticity_hat)
+        return curl_divergence(grid, grid.to_spectral(coefficients * stress))
+
+    @abstractmethod
+    def stress(
+        self, grid: SpectralGrid, vorticity_hat: Complex[Array, "nx nk"]
+    ) -> Float[Array, "2 nx ny"]:
+        """The viscous stress in m2 s-2 for a coefficient of one."""
+
+
+class LeithForm(AbstractViscosityForm):
     r"""Leith's eddy viscosity with a coefficient field, in stress form.
 
     $$\Pi = \nabla \times \nabla \cdot (2 \nu_e S), \qquad
@@ -78,37 +110,19 @@ class LeithForm(AbstractCoefficientForm):
     what $c / 1.5^3$ is on one that keeps all, such as that of the paper.
     """
 
-    lower: float = eqx.field(static=True, default=-0.125)
-    upper: float = eqx.field(static=True, default=0.125)
-    average: str = eqx.field(static=True, default="domain")
-
-    channels: ClassVar[int] = 1
-
-    def __check_init__(self):
-        check_average(type(self).__name__, self.average)
-
-    @property
-    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return (self.lower,), (self.upper,)
-
-    def vorticity_tendency(
-        self,
-        grid: SpectralGrid,
-        vorticity_hat: Complex[Array, "nx nk"],
-        coefficients: Float[Array, "channel nx ny"],
-    ) -> Complex[Array, "nx nk"]:
+    def stress(
+        self, grid: SpectralGrid, vorticity_hat: Complex[Array, "nx nk"]
+    ) -> Float[Array, "2 nx ny"]:
         if self.average == "domain":
             gradient_and_strain = grid.to_physical(
                 jnp.stack([gradient_hat(grid, vorticity_hat), strain_hat(grid, vorticity_hat)])
             )
             gradient, strain = gradient_and_strain
-            stress = grid.spacing**3 * jnp.mean(magnitude(gradient)) * strain
-        else:
-            stress = leith_stress(grid, vorticity_hat, grid.spacing)
-        return curl_divergence(grid, grid.to_spectral(coefficients * stress))
+            return grid.spacing**3 * jnp.mean(magnitude(gradient)) * strain
+        return leith_stress(grid, vorticity_hat, grid.spacing)
 
 
-class SmagorinskyForm(AbstractCoefficientForm):
+class SmagorinskyForm(AbstractViscosityForm):
     r"""Smagorinsky's eddy viscosity with a coefficient field, in stress form.
 
     $$\Pi = \nabla \times \nabla \cdot (2 \nu_e S), \qquad
@@ -118,33 +132,15 @@ class SmagorinskyForm(AbstractCoefficientForm):
     $c = C_S^2$ of `closurax.physics.closures.Smagorinsky`.
     """
 
-    lower: float = eqx.field(static=True, default=-0.125)
-    upper: float = eqx.field(static=True, default=0.125)
-    average: str = eqx.field(static=True, default="domain")
-
-    channels: ClassVar[int] = 1
-
-    def __check_init__(self):
-        check_average(type(self).__name__, self.average)
-
-    @property
-    def bounds(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        return (self.lower,), (self.upper,)
-
-    def vorticity_tendency(
-        self,
-        grid: SpectralGrid,
-        vorticity_hat: Complex[Array, "nx nk"],
-        coefficients: Float[Array, "channel nx ny"],
-    ) -> Complex[Array, "nx nk"]:
+    def stress(
+        self, grid: SpectralGrid, vorticity_hat: Complex[Array, "nx nk"]
+    ) -> Float[Array, "2 nx ny"]:
         if self.average == "domain":
             # In a periodic domain the mean square of the strain is that of the vorticity.
             norm = square_root(mean_product(grid, vorticity_hat, vorticity_hat))
             strain = grid.to_physical(strain_hat(grid, vorticity_hat))
-            stress = grid.spacing**2 * norm * strain
-        else:
-            stress = smagorinsky_stress(grid, vorticity_hat, grid.spacing)
-        return curl_divergence(grid, grid.to_spectral(coefficients * stress))
+            return grid.spacing**2 * norm * strain
+        return smagorinsky_stress(grid, vorticity_hat, grid.spacing)
 
 
 class BackscatterForm(AbstractCoefficientForm):

@@ -3,8 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from closurax.physics.diagnostics import shell_sum
-from closurax.physics.diagnostics.spectra import enstrophy_density
+from closurax.physics.diagnostics import enstrophy_density, shell_sum
 from closurax.physics.errors import ClosuraxError, GridMismatchError
 from closurax.physics.spectral import SpectralGrid
 
@@ -14,7 +13,7 @@ SPECTRA = ("axes", "shells")
 def resolved_wavenumbers(grid: SpectralGrid, kind: str = "axes") -> Float[np.ndarray, " entries"]:
     """The wavenumbers of `resolved_spectrum`, in multiples of the smallest one."""
     _check(grid, kind)
-    return np.arange(0 if kind == "axes" else 1, (grid.nx - 1) // 3 + 1, dtype=float)
+    return np.arange(0 if kind == "axes" else 1, grid.last_shell + 1, dtype=float)
 
 
 def resolved_spectrum(
@@ -31,7 +30,7 @@ def resolved_spectrum(
     Raises `GridMismatchError` unless the grid is square, `ClosuraxError` for another `kind`.
     """
     _check(grid, kind)
-    last = (grid.nx - 1) // 3
+    last = grid.last_shell
     density = enstrophy_density(vorticity_hat, grid)
     if kind == "shells":
         return shell_sum(density, grid)[1 : last + 1]

@@ -18,7 +18,9 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from closurax.physics.errors import ClosuraxError
 
 from . import diagonal_normal
+from .actor_critic_step import actor_critic_step
 from .check_learning import check_learning
+from .check_settings import check_settings
 from .default_critic import default_critic
 from .discounted_returns import discounted_returns
 from .environment import AbstractEnvironment
@@ -69,17 +71,12 @@ class _Settings:
     normalise_observations: bool
 
     def __post_init__(self):
-        for name in ("environments", "steps", "epochs", "mini_batches"):
-            if getattr(self, name) < 1:
-                raise ClosuraxError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
-        for name in ("learning_rate", "critic_learning_rate", "clip", "max_gradient_norm"):
-            if not getattr(self, name) > 0:
-                raise ClosuraxError(f"`{name}` must be positive, not {getattr(self, name)}.")
-        for name in ("discount", "trace"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ClosuraxError(
-                    f"`{name}` must lie between 0 and 1, not {getattr(self, name)}."
-                )
+        check_settings(
+            self,
+            at_least_one=("environments", "steps", "epochs", "mini_batches"),
+            positive=("learning_rate", "critic_learning_rate", "clip", "max_gradient_norm"),
+            fractions=("discount", "trace"),
+        )
         if self.mini_batches > self.environments * self.steps:
             raise ClosuraxError(
                 f"{self.environments * self.steps} transitions cannot make {self.mini_batches} "
@@ -393,24 +390,10 @@ def _descend(
         return policy_loss - settings.entropy_weight * entropy + value_loss, metrics
 
     gradients, metrics = jax.grad(loss, has_aux=True)((training.policy, training.critic))
-    # The step counters of optax are integers that it multiplies with floats.
-    with jax.numpy_dtype_promotion("standard"):
-        policy_update, policy_optimiser = settings.policy_optimiser.update(
-            gradients[0], training.policy_optimiser, training.policy
-        )
-        critic_update, critic_optimiser = settings.critic_optimiser.update(
-            gradients[1], training.critic_optimiser, training.critic
-        )
     go_on = jnp.ones((), bool)
     if settings.target_kl is not None:
         go_on = metrics["kl"] <= settings.target_kl
-    training = _Training(
-        policy=training.policy + policy_update,
-        critic=training.critic + critic_update,
-        policy_optimiser=policy_optimiser,
-        critic_optimiser=critic_optimiser,
-        go_on=go_on,
-    )
+    training = actor_critic_step(training, gradients, settings)._replace(go_on=go_on)
     return training, metrics
 
 

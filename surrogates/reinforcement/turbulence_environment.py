@@ -9,8 +9,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
-from closurax.physics.diagnostics import mean_enstrophy
-from closurax.physics.diagnostics.spectra import enstrophy_density
+from closurax.physics.diagnostics import enstrophy_density, mean_enstrophy
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.solvers import ETDRK2, OncePerStep
 from closurax.physics.spectral import from_real_view

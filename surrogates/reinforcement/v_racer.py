@@ -19,7 +19,9 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from closurax.physics.errors import ClosuraxError
 
 from . import diagonal_normal
+from .actor_critic_step import actor_critic_step
 from .check_learning import check_learning
+from .check_settings import check_settings
 from .default_critic import default_critic
 from .discounted_returns import discounted_returns
 from .environment import AbstractEnvironment
@@ -74,17 +76,12 @@ class _Settings:
     normalise_observations: bool
 
     def __post_init__(self):
-        for name in ("environments", "steps", "batch_size", "start"):
-            if getattr(self, name) < 1:
-                raise ClosuraxError(f"`{name}` must be at least 1, not {getattr(self, name)}.")
-        for name in ("updates_per_experience", "learning_rate", "critic_learning_rate", "cutoff"):
-            if not getattr(self, name) > 0:
-                raise ClosuraxError(f"`{name}` must be positive, not {getattr(self, name)}.")
-        for name in ("discount", "beta", "far_policy_target"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ClosuraxError(
-                    f"`{name}` must lie between 0 and 1, not {getattr(self, name)}."
-                )
+        check_settings(
+            self,
+            at_least_one=("environments", "steps", "batch_size", "start"),
+            positive=("updates_per_experience", "learning_rate", "critic_learning_rate", "cutoff"),
+            fractions=("discount", "beta", "far_policy_target"),
+        )
         for name in ("annealing", "l2"):
             if not getattr(self, name) >= 0:
                 raise ClosuraxError(f"`{name}` must not be negative: {getattr(self, name)}.")
@@ -475,20 +472,7 @@ def _descend(
     gradients, (value, log_weight, metrics) = jax.grad(loss, has_aux=True)(
         (training.policy, training.critic)
     )
-    # The step counters of optax are integers that it multiplies with floats.
-    with jax.numpy_dtype_promotion("standard"):
-        policy_update, policy_optimiser = settings.policy_optimiser.update(
-            gradients[0], training.policy_optimiser, training.policy
-        )
-        critic_update, critic_optimiser = settings.critic_optimiser.update(
-            gradients[1], training.critic_optimiser, training.critic
-        )
-    training = training._replace(
-        policy=training.policy + policy_update,
-        critic=training.critic + critic_update,
-        policy_optimiser=policy_optimiser,
-        critic_optimiser=critic_optimiser,
-    )
+    training = actor_critic_step(training, gradients, settings)
     return training, value, log_weight, metrics
 
 

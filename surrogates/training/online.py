@@ -139,8 +139,7 @@ def train_online(
             window = windows[iteration * len(windows) // iterations]
             run = (model, slot, window, save_every, dt, solver, schemes_called)
             training, found = _iterate(
-                (run, loss, optimiser, frozen, bank, restart),
-                jr.fold_in(key, iteration),
+                (run, loss, optimiser, frozen, bank, restart, jr.fold_in(key, iteration)),
                 training,
             )
             report = {name: float(value) for name, value in found.items()}
@@ -169,10 +168,10 @@ class _Training(NamedTuple):
     states: PyTree
 
 
-@eqx.filter_jit
-def _iterate(fixed, key, training: _Training) -> tuple[_Training, dict[str, Array]]:
+@eqx.filter_jit(donate="all-except-first")
+def _iterate(fixed, training: _Training) -> tuple[_Training, dict[str, Array]]:
     (model, slot, window, save_every, dt, solver, schemes_called), *rest = fixed
-    loss, optimiser, frozen, bank, restart = rest
+    loss, optimiser, frozen, bank, restart, key = rest
 
     def objective(parameters):
         coupled = model.replace(**{slot: eqx.combine(parameters, frozen)})

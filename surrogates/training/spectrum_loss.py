@@ -23,7 +23,6 @@ class SpectrumLoss(eqx.Module):
     log_spectrum: Float[Array, " shells"]
     weight: Float[Array, " shells"]
     grid: SpectralGrid
-    first: int = eqx.field(static=True)
 
     @classmethod
     def from_snapshots(
@@ -43,31 +42,50 @@ class SpectrumLoss(eqx.Module):
         Raises `DataError` for fewer than two snapshots or for an empty shell,
         `GridMismatchError` if they are not on the grid.
         """
-        if len(vorticity) < 2:
-            raise DataError("A spectrum with its standard error needs at least two snapshots.")
-        last = (min(grid.shape) - 1) // 3
-        spectra = np.asarray(enstrophy_spectrum(np.asarray(vorticity), grid), float)[
-            :, 1 : last + 1
-        ]
-        mean = spectra.mean(0)
-        if not (mean > 0).all():
-            raise DataError(
-                f"The snapshots have no enstrophy in shell {1 + int(np.argmin(mean))}; give "
-                "snapshots that fill the resolved wavenumbers."
-            )
-        error = spectra.std(0, ddof=1) / mean / np.sqrt(len(spectra))
+        mean, spread = snapshot_spectrum(vorticity, grid)
+        error = spread / np.sqrt(len(vorticity))
         weight = 1 / (error**2 + smallest_error**2)
         dtype = jnp.result_type(float)
         return cls(
-            jnp.asarray(np.log(mean), dtype), jnp.asarray(weight / weight.sum(), dtype), grid, 1
+            jnp.asarray(np.log(mean), dtype), jnp.asarray(weight / weight.sum(), dtype), grid
         )
 
     def __call__(self, states: Float[Array, "member time 2 nx nk"]) -> Float[Array, ""]:
         """The loss of states of `BarotropicVorticity`."""
-        spectrum = jnp.mean(jax.vmap(jax.vmap(self._spectrum))(states), axis=(0, 1))
+        spectrum = mean_spectrum(states, self.grid)
         difference = jnp.log(spectrum) - self.log_spectrum.astype(spectrum.dtype)
         return jnp.sum(self.weight.astype(spectrum.dtype) * difference**2)
 
-    def _spectrum(self, state: Float[Array, "2 nx nk"]) -> Float[Array, " shells"]:
-        density = enstrophy_density(from_real_view(state), self.grid)
-        return shell_sum(density, self.grid)[self.first : self.first + self.log_spectrum.size]
+
+def snapshot_spectrum(
+    vorticity: Float[np.ndarray, "time nx ny"], grid: SpectralGrid
+) -> tuple[Float[np.ndarray, " shells"], Float[np.ndarray, " shells"]]:
+    """The mean enstrophy spectrum in s-2 in the resolved shells from 1 on, and the standard
+    deviation of single snapshots relative to it.
+
+    Raises `DataError` for fewer than two snapshots or for an empty shell, `GridMismatchError` if
+    they are not on the grid.
+    """
+    if len(vorticity) < 2:
+        raise DataError("A spectrum with its standard error needs at least two snapshots.")
+    spectra = np.asarray(enstrophy_spectrum(np.asarray(vorticity), grid), float)
+    spectra = spectra[:, 1 : grid.last_shell + 1]
+    mean = spectra.mean(0)
+    if not (mean > 0).all():
+        raise DataError(
+            f"The snapshots have no enstrophy in shell {1 + int(np.argmin(mean))}; give "
+            "snapshots that fill the resolved wavenumbers."
+        )
+    return mean, spectra.std(0, ddof=1) / mean
+
+
+def mean_spectrum(
+    states: Float[Array, "member time 2 nx nk"], grid: SpectralGrid
+) -> Float[Array, " shells"]:
+    """The same shells of the mean over states of `BarotropicVorticity`."""
+
+    def spectrum(state: Float[Array, "2 nx nk"]) -> Float[Array, " shells"]:
+        density = enstrophy_density(from_real_view(state), grid)
+        return shell_sum(density, grid)[1 : grid.last_shell + 1]
+
+    return jnp.mean(jax.vmap(jax.vmap(spectrum))(states), axis=(0, 1))

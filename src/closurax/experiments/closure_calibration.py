@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from closurax.physics import AbstractScheme
 from closurax.physics.closures import JansenHeldBackscatter, Leith, Smagorinsky
-from closurax.physics.diagnostics import enstrophy_spectrum
 from closurax.surrogates import ensemble_kalman_inversion
+from closurax.surrogates.training.spectrum_loss import mean_spectrum, snapshot_spectrum
 
 from .closure_training_settings import CoarseModel, Target
 from .coarse_turbulence import coarse_model, run_options, target_snapshots
@@ -51,13 +51,10 @@ def calibrated(
     constants = _CONSTANTS[name]
     model = coarse_model(model_settings)
     snapshots = target_snapshots(target, model.grid)
-    last = (model.grid.nx - 1) // 3
-    spectra = np.asarray(enstrophy_spectrum(snapshots, model.grid), float)[:, 1 : last + 1]
-    data = np.log(spectra.mean(0))
-    relative = spectra.std(0, ddof=1) / spectra.mean(0)
+    mean, spread = snapshot_spectrum(snapshots, model.grid)
     # Runs and snapshots are both samples: of the runs, one in two seconds counts as new.
     samples = settings.runs * max(1.0, settings.duration / 2)
-    variance = relative**2 * (1 / len(spectra) + 1 / samples)
+    variance = spread**2 * (1 / len(snapshots) + 1 / samples)
     starts = model.initial_state(
         jnp.asarray(np.resize(snapshots, (settings.runs, *model.grid.shape)))
     )
@@ -68,14 +65,12 @@ def calibrated(
         def of_member(parameters):
             coupled = model.replace(subgrid=constants.closure(parameters))
 
-            def spectrum(start):
+            def judged_states(start):
                 duration = settings.spin_up + settings.duration
                 states, _ = coupled.trajectory(start, duration, save_every=_SAVE_EVERY, **options)
-                states = states[1 + round(settings.spin_up / _SAVE_EVERY) :]
-                fields = jax.vmap(coupled.vorticity)(states)
-                return jnp.mean(enstrophy_spectrum(fields, model.grid), axis=0)
+                return states[1 + round(settings.spin_up / _SAVE_EVERY) :]
 
-            return jnp.log(jnp.mean(jax.vmap(spectrum)(starts), axis=0))[1 : last + 1]
+            return jnp.log(mean_spectrum(jax.vmap(judged_states)(starts), model.grid))
 
         return jax.lax.map(of_member, parameters)
 
@@ -83,7 +78,7 @@ def calibrated(
         lambda parameters: np.asarray(simulate(jnp.asarray(parameters, starts.dtype))),
         prior_mean=np.asarray(constants.mean),
         prior_covariance=np.diag(np.square(constants.std)),
-        data=data,
+        data=np.log(mean),
         data_covariance=np.diag(variance),
         members=settings.members,
         iterations=settings.iterations,

@@ -1,6 +1,7 @@
 """What a long free run with a closure says about the closure, against a case of its own."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -9,7 +10,9 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from closurax.datasets import autocorrelation
+from closurax.datasets import autocorrelation, turbulence_case
+from closurax.datasets.netcdf_output import write_netcdf
+from closurax.physics import AbstractScheme
 from closurax.physics.diagnostics import (
     energy_budget,
     enstrophy_spectrum,
@@ -18,7 +21,8 @@ from closurax.physics.diagnostics import (
 )
 from closurax.physics.turbulence import BarotropicVorticity
 
-from .closure_training_settings import Check
+from .closure_training_settings import Check, CoarseModel
+from .coarse_turbulence import coarse_model, free_run, start_states
 
 TAILS = (3, 4, 5)
 """Thresholds in standard deviations of the DNS."""
@@ -30,9 +34,30 @@ _PDF_LIMIT, _PDF_BINS = 5.0, 20
 _BUDGET_SNAPSHOTS = 10
 
 
-def cutoff(model: BarotropicVorticity) -> int:
-    """The largest shell of wavenumbers that the model resolves."""
-    return (model.grid.nx - 1) // 3
+def judge(
+    closure: AbstractScheme | None,
+    settings: CoarseModel,
+    check: Check,
+    *,
+    seed: int,
+    attrs: dict[str, str],
+    path: Path,
+) -> dict[str, float]:
+    """The `scores` of a closure in a free run, whose `statistics` are written to `path`.
+
+    **Arguments:**
+
+    - `settings`, `check`: of the model and of the run.
+    - `seed`: of the resampling.
+    - `attrs`: of the file.
+    """
+    case, model = turbulence_case(settings.case), coarse_model(settings)
+    start = start_states(case, model, check.members)
+    run = free_run(model, closure, start, settings, check, attrs)
+    found = statistics(run, model.replace(subgrid=closure), case)
+    write_netcdf(found, path)
+    floor = sampling_error(case, model.grid.last_shell)
+    return scores(found, case, check, seed) | {"reference_sampling_error": floor}
 
 
 def statistics(run: xr.Dataset, model: BarotropicVorticity, case: xr.Dataset) -> xr.Dataset:
@@ -43,7 +68,7 @@ def statistics(run: xr.Dataset, model: BarotropicVorticity, case: xr.Dataset) ->
     - `run`: after the spin-up; `model`: with the closure that it was made with.
     - `case`: the statistics of the DNS.
     """
-    last = cutoff(model)
+    last = model.grid.last_shell
     fields = run["vorticity"].values
     fields = fields[np.isfinite(fields).all(axis=(1, 2, 3))]
     std = float(case["vorticity_std"].sel(cutoff=last))
@@ -83,8 +108,9 @@ def statistics(run: xr.Dataset, model: BarotropicVorticity, case: xr.Dataset) ->
 @eqx.filter_jit
 def _of_members(model: BarotropicVorticity, fields: jax.Array):
     def of_member(member):
-        spectra = jax.lax.map(lambda w: enstrophy_spectrum(w, model.grid), member)
-        energy = jax.lax.map(lambda w: mean_energy(w, model.grid), member)
+        spectra, energy = jax.lax.map(
+            lambda w: (enstrophy_spectrum(w, model.grid), mean_energy(w, model.grid)), member
+        )
         chosen = member[:: max(1, member.shape[0] // _BUDGET_SNAPSHOTS)]
         budgets = jax.lax.map(lambda w: energy_budget(model, model.initial_state(w)), chosen)
         return jnp.mean(spectra, axis=0), energy, budgets

@@ -5,15 +5,14 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from closurax import datasets, surrogates
+from closurax import surrogates
 from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics import AbstractScheme
 
 from ..workspace import Stage, Workspace
-from .closure_judge import sampling_error, scores, statistics
+from .closure_judge import judge
 from .closure_training_report import write_report
 from .closure_training_settings import ClosureTraining
-from .coarse_turbulence import coarse_model, free_run, start_states
 from .file_identity import file_identity
 from .parameter_count import parameter_count
 
@@ -25,7 +24,7 @@ class Trained(NamedTuple):
     history: xr.Dataset
 
 
-Train = Callable[[Any, AbstractScheme, Workspace], Trained]
+Train = Callable[[Any, Any, Workspace], Trained]
 
 
 def run_training(
@@ -88,17 +87,15 @@ def _judge(
         "seed": settings.seed,
     }
 
-    def work() -> dict[str, Any]:
-        case = datasets.turbulence_case(settings.model.case)
-        model = coarse_model(settings.model)
-        start = start_states(case, model, settings.check.members)
-        attrs = {"closure": name, "configuration": settings.model_dump_json()}
-        run = free_run(model, closure, start, settings.model, settings.check, attrs)
-        found = statistics(run, model.replace(subgrid=closure), case)
-        write_netcdf(found, workspace.path(f"statistics/{name}.nc"))
-        metrics = scores(found, case, settings.check, settings.seed)
-        last = (settings.model.grid_points - 1) // 3
-        return metrics | {"reference_sampling_error": sampling_error(case, last)}
+    def work() -> dict[str, float]:
+        return judge(
+            closure,
+            settings.model,
+            settings.check,
+            seed=settings.seed,
+            attrs={"closure": name, "configuration": settings.model_dump_json()},
+            path=workspace.path(f"statistics/{name}.nc"),
+        )
 
     members = settings.check.members
     return workspace.stage(f"run-{name}", f"running {members} members: {name}", inputs, work)

@@ -48,7 +48,7 @@ def target_snapshots(settings: Target, grid: SpectralGrid) -> Float[np.ndarray, 
             f"holds {len(vorticity)} fields."
         )
     fine = SpectralGrid(vorticity.shape[-1])
-    if (fine.nx - 1) // 3 < (grid.nx - 1) // 3:
+    if fine.last_shell < grid.last_shell:
         raise DataError(
             f"The training fields have {fine.nx} points, which resolve fewer wavenumbers than "
             f"model.grid_points = {grid.nx}; make pairs of that size with `turbulence-dns`."

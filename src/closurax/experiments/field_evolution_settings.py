@@ -1,3 +1,4 @@
+import math
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
@@ -8,6 +9,7 @@ from .field_problems import (
     BurgersProblem,
     FlowMixingProblem,
 )
+from .field_settings import MOST_POINTS, check_counts_differ
 from .settings import AbstractExperiment
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 # So many Gaussians take 10 GB.
 Gaussians = Annotated[int, Field(ge=20, le=6000)]
-
-_MOST_POINTS = 4_000_000
 
 
 class FieldEvolution(AbstractExperiment):
@@ -47,12 +47,10 @@ class FieldEvolution(AbstractExperiment):
                 f"test_shape = {self.test_shape} must have {self.problem.dims} numbers, that of "
                 "the times first"
             )
-        points = 1
-        for count in self.test_shape:
-            points *= count
-        if points > _MOST_POINTS:
+        points = math.prod(self.test_shape)
+        if points > MOST_POINTS:
             raise ValueError(
-                f"test_shape = {self.test_shape} makes {points} points, more than {_MOST_POINTS}"
+                f"test_shape = {self.test_shape} makes {points} points, more than {MOST_POINTS}"
             )
         if self.seeds > 1 and self.problem.dims == 2:
             raise ValueError(f"seeds = {self.seeds}: along a line there is no randomness; take 1")
@@ -60,15 +58,8 @@ class FieldEvolution(AbstractExperiment):
 
     @model_validator(mode="after")
     def _counts_differ(self) -> Self:
-        for name, counts in (
-            ("convergence", [*self.convergence, self.gaussians]),
-            ("modes", self.modes),
-            ("nodes", self.nodes),
-        ):
-            if len(set(counts)) < len(counts):
-                raise ValueError(
-                    f"{name} = {getattr(self, name)} has a number twice, or that of gaussians"
-                )
+        lists = {"convergence": self.convergence, "modes": self.modes, "nodes": self.nodes}
+        check_counts_differ(lists, self.gaussians)
         return self
 
     def stages(self) -> int:

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +12,16 @@ if TYPE_CHECKING:
 # A system of so many unknowns takes 3 GB, and hours.
 Unknowns = Annotated[int, Field(ge=10, le=10_000)]
 
-_MOST_POINTS = 4_000_000
+MOST_POINTS = 4_000_000
+"""Of a grid that fields are judged on."""
+
+
+def check_counts_differ(lists: Mapping[str, list[int]], gaussians: int) -> None:
+    """Raises `ValueError` if a list has a number twice, or `convergence` that of the Gaussians."""
+    for name, counts in lists.items():
+        all_counts = [*counts, gaussians] if name == "convergence" else counts
+        if len(set(all_counts)) < len(all_counts):
+            raise ValueError(f"{name} = {counts} has a number twice, or that of gaussians")
 
 
 class FieldExperiment(AbstractExperiment):
@@ -30,23 +40,17 @@ class FieldExperiment(AbstractExperiment):
     @model_validator(mode="after")
     def _fits_in_memory(self) -> Self:
         points = self.test_points**self.problem.dims
-        if points > _MOST_POINTS:
+        if points > MOST_POINTS:
             raise ValueError(
                 f"test_points = {self.test_points} for each of {self.problem.dims} axes makes "
-                f"{points} points, more than {_MOST_POINTS}"
+                f"{points} points, more than {MOST_POINTS}"
             )
         return self
 
     @model_validator(mode="after")
     def _counts_differ(self) -> Self:
-        for name, counts in (
-            ("convergence", [*self.convergence, self.gaussians]),
-            ("polynomials", self.polynomials),
-        ):
-            if len(set(counts)) < len(counts):
-                raise ValueError(
-                    f"{name} = {getattr(self, name)} has a number twice, or that of gaussians"
-                )
+        lists = {"convergence": self.convergence, "polynomials": self.polynomials}
+        check_counts_differ(lists, self.gaussians)
         return self
 
     def stages(self) -> int:

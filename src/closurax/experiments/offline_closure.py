@@ -39,7 +39,7 @@ def offline_closure(settings: TurbulenceCompare, workspace: Workspace) -> Fitted
             "seed": settings.seed,
             "data.pairs": str(pairs),
             "model.grid_points": grid.nx,
-            "comparison.judged_wavenumbers": [1, (grid.nx - 1) // 3],
+            "comparison.judged_wavenumbers": [1, grid.last_shell],
         },
     )
     folder = workspace.path("closures/offline")

@@ -55,7 +55,7 @@ def shipped_reference(grid: SpectralGrid, confidence: float, seed: int) -> xr.Da
             "64; give a DNS of yours with data.dns, or set model.grid_points = 64."
         )
     shipped = reference_dns()
-    shells = slice(0, _last_shell(grid) + 1)
+    shells = slice(0, grid.last_shell + 1)
     k = shipped["wavenumber"].values[shells].astype(float)
     energy = shipped["energy_spectrum"].values[shells]
     enstrophy = shipped["enstrophy_spectrum"].values[shells]
@@ -127,7 +127,7 @@ def reference_of(dns: xr.Dataset, grid: SpectralGrid, confidence: float, seed: i
     middle = dns.sizes["time"] // 2
     parts = [filtered.isel(time=slice(None, middle)), filtered.isel(time=slice(middle, None))]
     halves = [turbulence_statistics(part, grid) for part in parts]
-    shells = slice(0, _last_shell(grid) + 1)
+    shells = slice(0, grid.last_shell + 1)
     names = ("vorticity_pdf", "tail_probability", "tail_probability_interval")
     values: dict[str, Any] = {name: whole[name].values for name in names}
     for name in ("energy_spectrum", "enstrophy_spectrum"):
@@ -138,10 +138,6 @@ def reference_of(dns: xr.Dataset, grid: SpectralGrid, confidence: float, seed: i
     step = float(dns["time"][1] - dns["time"][0])
     k = whole["k"].values[shells]
     return _label(values, series, step, k, grid, confidence, seed, dict(dns.attrs))
-
-
-def _last_shell(grid: SpectralGrid) -> int:
-    return (min(grid.shape) - 1) // 3
 
 
 def _tail_interval(

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from closurax import datasets, surrogates
-from closurax.datasets.netcdf_output import write_netcdf
+from closurax import surrogates
 from closurax.physics import AbstractScheme
 from closurax.physics.closures import DynamicLeith, DynamicSmagorinsky
 
@@ -12,10 +11,9 @@ from ..config import read_experiment
 from ..workspace import Stage, Workspace
 from . import turbulence_online, turbulence_reinforcement
 from .closure_calibration import calibrated, with_constants
-from .closure_judge import sampling_error, scores, statistics
+from .closure_judge import judge
 from .closure_training import train_closure
 from .closure_training_settings import Check, CoarseModel
-from .coarse_turbulence import coarse_model, free_run, start_states
 from .file_identity import file_identity
 from .offline_closure import linear_closure, offline_closure
 from .turbulence_compare_report import write_report
@@ -108,17 +106,15 @@ class _Comparison:
             "seed": settings.seed,
         }
 
-        def work() -> dict[str, Any]:
-            case = datasets.turbulence_case(model_settings.case)
-            model = coarse_model(model_settings)
-            start = start_states(case, model, check.members)
-            attrs = {"closure": name, "configuration": settings.model_dump_json()}
-            run = free_run(model, self.closures[name], start, model_settings, check, attrs)
-            found = statistics(run, model.replace(subgrid=self.closures[name]), case)
-            write_netcdf(found, self.workspace.path(f"statistics/{where}.nc"))
-            last = (model_settings.grid_points - 1) // 3
-            metrics = scores(found, case, check, settings.seed)
-            return metrics | {"reference_sampling_error": sampling_error(case, last)}
+        def work() -> dict[str, float]:
+            return judge(
+                self.closures[name],
+                model_settings,
+                check,
+                seed=settings.seed,
+                attrs={"closure": name, "configuration": settings.model_dump_json()},
+                path=self.workspace.path(f"statistics/{where}.nc"),
+            )
 
         place = f" in {_cell_name(cell).replace('_', ' ')}" if cell is not None else ""
         title = f"running {check.members} members{place}: {name.replace('_', ' ')}"

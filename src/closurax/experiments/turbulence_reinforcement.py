@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from closurax.physics import AbstractScheme
 from closurax.physics.errors import ExperimentError
 from closurax.surrogates.closures import (
     AbstractCoefficientForm,
@@ -49,7 +48,7 @@ def untrained(settings: TurbulencePPO | TurbulenceVRACER) -> AgentClosure:
     return environment.closure(_untrained_policy(settings, environment))
 
 
-def trained_by_ppo(settings: TurbulencePPO, start: AbstractScheme, workspace: Workspace) -> Trained:
+def trained_by_ppo(settings: TurbulencePPO, start: AgentClosure, workspace: Workspace) -> Trained:
     """The closure with the mean actions of the trained policy, and the history."""
     training = settings.training
     learn = partial(
@@ -63,11 +62,11 @@ def trained_by_ppo(settings: TurbulencePPO, start: AbstractScheme, workspace: Wo
         final_learning_rate=0.1 * training.learning_rate,
         discount=training.discount,
     )
-    return _trained(learn, settings, workspace)
+    return _trained(learn, settings, start, workspace)
 
 
 def trained_by_v_racer(
-    settings: TurbulenceVRACER, start: AbstractScheme, workspace: Workspace
+    settings: TurbulenceVRACER, start: AgentClosure, workspace: Workspace
 ) -> Trained:
     """The same by V-RACER."""
     training = settings.training
@@ -83,15 +82,18 @@ def trained_by_v_racer(
         learning_rate=training.learning_rate,
         discount=training.discount,
     )
-    return _trained(learn, settings, workspace)
+    return _trained(learn, settings, start, workspace)
 
 
 def _trained(
-    learn: Callable[..., Any], settings: TurbulencePPO | TurbulenceVRACER, workspace: Workspace
+    learn: Callable[..., Any],
+    settings: TurbulencePPO | TurbulenceVRACER,
+    start: AgentClosure,
+    workspace: Workspace,
 ) -> Trained:
     environment = _environment(settings)
     result = learn(
-        _untrained_policy(settings, environment),
+        start.policy,
         environment,
         seed=settings.seed,
         out=workspace.path("training"),
