@@ -1,6 +1,5 @@
 """What learners have in common: iterations, history, checkpoints, and when to stop."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -18,10 +17,9 @@ from closurax.physics.errors import ClosuraxError
 
 # As a module: the list of classes that it knows holds the policy, which is in this package.
 from .. import surrogate_file
-from ..named_arrays import named_arrays
 from ..training.copied import copied
 from ..training.history import write_history
-from ..training.identity import structure
+from ..training.identity import arrays_digest, structure
 from ..training.state_checkpoint import read_checkpoint, write_checkpoint
 from .environment import AbstractEnvironment
 from .gaussian_policy import GaussianPolicy
@@ -133,15 +131,12 @@ def training_identity(
     seed: int,
 ) -> dict[str, Any]:
     """What tells one training from another, as JSON."""
-    digest = hashlib.sha256()
-    for name, array in named_arrays(environment).items():
-        digest.update(name.encode() + array.tobytes())
     return {
         "learner": learner,
         "policy": structure(policy),
         "critic": structure(critic),
         "environment": structure(environment),
-        "environment_arrays": digest.hexdigest(),
+        "environment_arrays": arrays_digest(environment),
         "settings": dict(settings),
         "seed": seed,
     }

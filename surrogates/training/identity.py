@@ -1,5 +1,6 @@
 """What tells one training from another, so that none is resumed as what it is not."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -10,10 +11,20 @@ from jaxtyping import PyTree
 
 from closurax.physics.errors import SurrogateFileError
 
+from ..named_arrays import named_arrays
+
 
 def structure(tree: PyTree) -> str:
     """A pytree as text, with the shapes of its arrays, the same in every process."""
     return re.sub(r" at 0x[0-9a-f]+", "", eqx.tree_pformat(tree, width=100))
+
+
+def arrays_digest(tree: PyTree) -> str:
+    """A hash of the names, shapes, dtypes and values of the arrays of a pytree."""
+    sha = hashlib.sha256()
+    for name, array in named_arrays(tree).items():
+        sha.update(f"{name} {array.dtype} {array.shape};".encode() + array.tobytes())
+    return sha.hexdigest()
 
 
 def check_identity(

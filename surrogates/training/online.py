@@ -22,7 +22,7 @@ from closurax.physics import AbstractModel
 from closurax.physics.errors import ClosuraxError
 
 from .copied import copied
-from .identity import structure
+from .identity import arrays_digest, structure
 from .parameter_average import parameter_average
 from .state_checkpoint import read_checkpoint, write_checkpoint
 from .trainable import trainable_arrays
@@ -120,7 +120,7 @@ def train_online(
     identity = {
         "scheme": structure(scheme),
         "model": structure(model),
-        "states": [list(leaf.shape) for leaf in jtu.tree_leaves(bank)],
+        "arrays": arrays_digest((scheme, model, bank)),
         "configuration": dict(configuration or {}),
         "windows": list(windows),
         "iterations": iterations,
