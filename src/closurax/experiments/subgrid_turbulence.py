@@ -25,6 +25,7 @@ from .parameter_count import parameter_count
 from .physical_closures import physical_closure
 from .reference import reference_of, shipped_reference
 from .run_file import write_run
+from .subgrid_networks import untrained_network
 from .subgrid_turbulence_report import write_report
 from .subgrid_turbulence_settings import SubgridTurbulence
 
@@ -223,25 +224,11 @@ class TurbulenceStages:
 
     def _untrained(self, train: xr.Dataset) -> Sum:
         """The best linear closure, and a network for what that leaves over."""
-        surrogate = self.settings.surrogate
-        vorticity, target = train["vorticity"].values, train["subgrid_tendency"].values
-        linear = surrogates.SpectralEddyViscosity.fit(vorticity, target, self.grid)
-        fields = np.stack([train[name].values for name in surrogate.inputs], 1)
-        network = surrogates.ConvolutionalClosure(
-            surrogate.width,
-            surrogate.depth,
-            surrogate.kernel_size,
-            activation=surrogate.activation,
-            inputs=tuple(surrogate.inputs),
-            input_normaliser=datasets.Standardiser.fit(fields, names=surrogate.inputs),
-            output_normaliser=datasets.Standardiser.fit(
-                target[:, None], names=["subgrid_tendency"]
-            ),
-            key=jax.random.key(self.settings.seed),
+        linear = surrogates.SpectralEddyViscosity.fit(
+            train["vorticity"].values, train["subgrid_tendency"].values, self.grid
         )
-        return Sum(
-            linear, surrogates.SymmetrisedClosure(network) if surrogate.symmetrised else network
-        )
+        network = untrained_network(self.settings.surrogate, train, self.settings.seed)
+        return Sum(linear, network)
 
     def _training_matches(self, inputs: dict[str, Any]) -> bool:
         """Whether the checkpoint in the workspace belongs to the training with these inputs."""

@@ -56,6 +56,7 @@ class Model(Section):
 class Surrogate(Section):
     """The network of the learned closure."""
 
+    network: Literal["convolutional", "mgno"]
     width: Count
     depth: Count
     kernel_size: Annotated[int, Field(ge=1)]
