@@ -136,7 +136,7 @@ def training_identity(
         "policy": structure(policy),
         "critic": structure(critic),
         "environment": structure(environment),
-        "environment_arrays": arrays_digest(environment),
+        "arrays": arrays_digest((policy, critic, environment)),
         "settings": dict(settings),
         "seed": seed,
     }
