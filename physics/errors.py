@@ -36,3 +36,14 @@ class BlowUpError(ClosuraxError):
     def __init__(self, message: str, partial: Any):
         super().__init__(message)
         self.partial = partial
+
+
+class TrainingDivergedError(ClosuraxError):
+    """A training became non-finite.
+
+    `last` holds what the training would have returned shortly before that.
+    """
+
+    def __init__(self, message: str, last: Any):
+        super().__init__(message)
+        self.last = last

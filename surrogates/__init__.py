@@ -65,5 +65,6 @@ from .training import (
     rollout_loss as rollout_loss,
     tendency_loss as tendency_loss,
     train_online as train_online,
+    train_physics_informed as train_physics_informed,
     trainable_arrays as trainable_arrays,
 )

@@ -1,11 +1,18 @@
 from .allen_cahn import AllenCahn as AllenCahn
 from .burgers import Burgers as Burgers
+from .chebyshev_cavity import ChebyshevCavity as ChebyshevCavity
+from .clustered import Clustered as Clustered
 from .cosine_allen_cahn import CosineAllenCahn as CosineAllenCahn
+from .factored import Factored as Factored
 from .finite_volume_diffusion import FiniteVolumeDiffusion as FiniteVolumeDiffusion
 from .flow_mixing import FlowMixing as FlowMixing
 from .helmholtz import Helmholtz as Helmholtz
 from .jet import Jet as Jet, jet_at as jet_at, jet_through as jet_through
 from .klein_gordon import KleinGordon as KleinGordon
+from .lid_driven_cavity import (
+    CavityVelocity as CavityVelocity,
+    LidDrivenCavity as LidDrivenCavity,
+)
 from .nonlinear_diffusion import NonlinearDiffusion as NonlinearDiffusion
 from .parametric import Parametric as Parametric
 from .poisson import Poisson as Poisson

@@ -2,7 +2,7 @@
 
 from .a_priori import a_priori_scores as a_priori_scores
 from .checkpoint import restore_model as restore_model
-from .collocation import Collocation as Collocation
+from .collocation import AbstractCollocation as AbstractCollocation, Collocation as Collocation
 from .ensemble_kalman import (
     Calibration as Calibration,
     ensemble_kalman_inversion as ensemble_kalman_inversion,
@@ -18,13 +18,25 @@ from .field_losses import (
     relative_l2 as relative_l2,
     relative_l2_loss as relative_l2_loss,
 )
+from .field_optimiser import (
+    AbstractFieldOptimiser as AbstractFieldOptimiser,
+    Equations as Equations,
+)
 from .fit_coefficients import CoefficientFit as CoefficientFit, fit_coefficients as fit_coefficients
 from .fit_gaussians import GaussianFit as GaussianFit, fit_gaussians as fit_gaussians
 from .fit_observations import ObservationFit as ObservationFit, fit_observations as fit_observations
+from .gradient_descent import GradientDescent as GradientDescent
+from .grid_collocation import GridCollocation as GridCollocation
+from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .offline import FitResult as FitResult, fit as fit
 from .online import OnlineResult as OnlineResult, train_online as train_online
+from .physics_informed import (
+    PhysicsInformedFit as PhysicsInformedFit,
+    train_physics_informed as train_physics_informed,
+)
 from .place_gaussians import Density as Density
+from .quasi_newton import QuasiNewton as QuasiNewton
 from .resolved_tendency import resolved_tendency as resolved_tendency
 from .rollout_loss import rollout_loss as rollout_loss
 from .solve_weights import WeightSolution as WeightSolution, solve_weights as solve_weights

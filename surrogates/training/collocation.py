@@ -1,11 +1,15 @@
+from abc import abstractmethod
 from collections.abc import Callable
+from typing import Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Key, PyTree
 
+from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 from closurax.physics.problems.sampling import face_points, interior_points
 
@@ -19,16 +23,93 @@ _ROWS_PER_WEIGHT, _FACE_ROWS = 2, 4
 _NOT_EXCEEDED = 0.9
 
 
-class Collocation(eqx.Module):
+class AbstractCollocation(eqx.Module):
     """The points at which a field is to satisfy a problem, inside and on each face.
 
     The residuals of a block of points, all of the inside or of a face, are divided by `scales`.
     """
 
+    problem: eqx.AbstractVar[AbstractProblem]
+    scales: eqx.AbstractVar[Float[Array, " blocks"]]
+
+    @abstractmethod
+    def loss(self, field: AbstractField) -> Float[Array, ""]:
+        """The sum over the blocks of the mean squares of their residuals."""
+
+    @abstractmethod
+    def redrawn(self, key: Key[Array, ""]) -> Self:
+        """As many other points, uniformly random."""
+
+    def weighted(self, interior: float = 1.0, faces: float = 1.0) -> Self:
+        """With these factors of the mean squares in the loss, and no other scales.
+
+        **Arguments:**
+
+        - `interior`: of the equation.
+        - `faces`: of each condition.
+
+        Raises `ClosuraxError` for factors that are not positive.
+        """
+        if interior <= 0 or faces <= 0:
+            raise ClosuraxError(
+                f"`interior` = {interior} and `faces` = {faces} must be positive; see "
+                "`WithoutConditions` for a problem without some of its conditions."
+            )
+        scales = jnp.full_like(self.scales, faces**-0.5).at[0].set(interior**-0.5)
+        return eqx.tree_at(lambda collocation: collocation.scales, self, scales)
+
+
+class Collocation(AbstractCollocation):
+    """Any points, each by itself."""
+
     problem: AbstractProblem
     interior: Float[Array, "points dims"]
     faces: tuple[Float[Array, "_ dims"], ...]
     scales: Float[Array, " blocks"]
+
+    @classmethod
+    def random(
+        cls, problem: AbstractProblem, interior: int, face: int, key: Key[Array, ""]
+    ) -> "Collocation":
+        """Uniformly random points.
+
+        **Arguments:**
+
+        - `interior`, `face`: how many points inside, and on each face with a condition.
+
+        Raises `ClosuraxError` for fewer than one of them.
+        """
+        if min(interior, face) < 1:
+            raise ClosuraxError(
+                f"`interior` = {interior} and `face` = {face} points must be at least one each."
+            )
+        conditions = problem.conditions()
+        empty = jnp.zeros((interior, problem.dims))
+        faces = tuple(jnp.zeros((face, problem.dims)) for _ in conditions)
+        scales = jnp.ones(1 + len(conditions))
+        return cls(problem=problem, interior=empty, faces=faces, scales=scales).redrawn(key)
+
+    def redrawn(self, key: Key[Array, ""]) -> "Collocation":
+        inside, *keys = jax.random.split(key, 1 + len(self.faces))
+        faces = []
+        for condition, points, each in zip(
+            self.problem.conditions(), self.faces, keys, strict=True
+        ):
+            end = (self.problem.upper if condition.upper else self.problem.lower)[condition.axis]
+            faces.append(self._drawn(points, each).at[:, condition.axis].set(end))
+        return Collocation(
+            problem=self.problem,
+            interior=self._drawn(self.interior, inside),
+            faces=tuple(faces),
+            scales=self.scales,
+        )
+
+    def _drawn(self, points: Array, key: Key[Array, ""]) -> Float[Array, "points dims"]:
+        lower, upper = (
+            jnp.asarray(ends, points.dtype)[None]
+            for ends in (self.problem.lower, self.problem.upper)
+        )
+        return lower + (upper - lower) * jax.random.uniform(key, points.shape, points.dtype)
 
     @classmethod
     def quasi_random(
@@ -45,10 +126,10 @@ class Collocation(eqx.Module):
             for index, condition in enumerate(conditions)
         ]
         return cls(
-            problem,
-            jnp.asarray(interior_points(problem, interior, seed)),
-            tuple(jnp.asarray(points) for points in faces),
-            jnp.ones(1 + len(conditions)),
+            problem=problem,
+            interior=jnp.asarray(interior_points(problem, interior, seed)),
+            faces=tuple(jnp.asarray(points) for points in faces),
+            scales=jnp.ones(1 + len(conditions)),
         )
 
     @classmethod
@@ -73,15 +154,56 @@ class Collocation(eqx.Module):
     @eqx.filter_jit
     def residuals(self, field: AbstractField) -> Float[Array, " rows"]:
         """What is left of the equations, in units of the scales."""
+        return jnp.concatenate(self._residuals_by_block(field))
 
+    def loss(self, field: AbstractField) -> Float[Array, ""]:
+        blocks = self._residuals_by_block(field)
+        return sum((jnp.mean(block**2) for block in blocks), start=jnp.zeros((), blocks[0].dtype))
+
+    def _residuals_by_block(self, field: AbstractField) -> list[Float[Array, " _"]]:
         def at(residual):
             return lambda point: residual(point, field.jet(point))
 
-        found = [
-            _chunked(at(residual), points).reshape(-1) / scale
+        # Computed again for the gradient, which takes half of the time that keeping it all does.
+        return [
+            _chunked(jax.checkpoint(at(residual)), points).reshape(-1) / scale
             for residual, points, scale in self._blocks()
         ]
-        return jnp.concatenate(found)
+
+    def jacobian(
+        self, parameters: PyTree, frozen: PyTree
+    ) -> tuple[Float[Array, "rows parameters"], Float[Array, " rows"]]:
+        """The rows whose squares add up to the loss, and their derivatives.
+
+        Each row is differentiated by itself, backward, so that the work is that of one gradient
+        of the loss for each equation, and the memory that of the result.
+
+        **Arguments:**
+
+        - `parameters`: the arrays of a field to differentiate by, `None` for the others; columns
+            are in the order of `jax.flatten_util.ravel_pytree`.
+        - `frozen`: everything else of the field.
+        """
+        vector, unravel = ravel_pytree(parameters)
+
+        def at(residual):
+            def values(vector, point):
+                jet = eqx.combine(unravel(vector), frozen).jet(point)
+                return residual(point, jet)
+
+            def rows(point):
+                value, pull = jax.vjp(lambda vector: values(vector, point), vector)
+                return jax.vmap(pull)(jnp.eye(value.size, dtype=value.dtype))[0], value
+
+            return rows
+
+        matrices, found = [], []
+        for residual, points, scale in self._blocks():
+            rows, value = _chunked(at(residual), points)
+            size = scale * float(np.sqrt(value.size))
+            matrices.append(rows.reshape(-1, vector.size) / size)
+            found.append(value.reshape(-1) / size)
+        return jnp.concatenate(matrices), jnp.concatenate(found)
 
     @eqx.filter_jit
     def linearised(

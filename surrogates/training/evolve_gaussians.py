@@ -118,7 +118,8 @@ def evolve_with_density(
     tolerance: float,
 ) -> tuple[EvolvedField, int]:
     """`evolve` with so many Gaussians at a density; also returns the number of functions."""
-    walls = [axis for axis, periodic in enumerate(problem.periodic[1:]) if not periodic]
+    walls = sorted({condition.axis - 1 for condition in problem.boundary()})
+    walls = [axis for axis in walls if not problem.periodic[1 + axis]]
     features = density.place(count, overlap=overlap, vanishing=walls, seed=seed)
     basis = GalerkinBasis.spanning(features, *density.quadrature(_cells(problem, count)))
     field = evolve(problem, features, basis, times, tolerance=tolerance, progress=False)

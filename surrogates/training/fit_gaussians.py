@@ -135,7 +135,8 @@ def _unfitted(
     problem: AbstractProblem, count: int, overlap: float, aspects: np.ndarray, seed: int
 ) -> LinearField:
     features = quasi_random_gaussians(problem, count, _per_axis(count, aspects), overlap, seed)
-    return LinearField(features, jnp.zeros((count, len(problem.fields))))
+    weights = jnp.zeros((count, len(problem.fields)))
+    return LinearField(features, weights, problem.known_part)
 
 
 def _per_axis(count: int, aspects: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ from closurax import run_experiment
 from closurax.config import read_experiment
 from closurax.experiments.evolution_file import read_evolution, write_evolution
 from closurax.experiments.field_evolution_baselines import _along, _differences
+from closurax.experiments.sine_features import SineFeatures
 from closurax.physics.errors import ExperimentError
-from closurax.physics.problems import AllenCahn, FlowMixing
+from closurax.physics.problems import AllenCahn, FlowMixing, jet_at
 from closurax.surrogates.fields import EvolvedField
 from closurax.surrogates.training import Density
 
@@ -61,6 +62,29 @@ def test_a_problem_in_the_plane_runs_to_its_report(tmp_path, outside_references)
     with xr.open_dataset(tmp_path / "run" / "solution.nc", engine="netcdf4") as solution:
         assert solution["u_error"].dims == ("t", "x", "y")
     assert not outside_references((tmp_path / "run" / "report.html").read_text())
+
+
+@pytest.mark.slow
+def test_a_problem_in_other_coordinates_is_judged_in_its_own(tmp_path):
+    settings = {**TINY, "modes": [30], "nodes": [100], "seeds": 1, "test_shape": [4, 9, 9]}
+    metrics = run_experiment("nonlinear-diffusion-pig", settings, tmp_path / "run")
+    assert metrics["zero.relative_l2"] == 1 and metrics["gaussians.relative_l2"] < 0.3
+    assert metrics["nodes_100.relative_l2"] < 0.2 and metrics["modes_30.relative_l2"] < 0.3
+    with xr.open_dataset(tmp_path / "run" / "solution.nc", engine="netcdf4") as solution:
+        assert solution["u"].dims == ("t", "x", "y")
+        np.testing.assert_allclose(solution["x"], np.linspace(-1, 1, 9))
+        np.testing.assert_allclose(solution["u"][:, 0], 0, atol=1e-12)
+    with xr.open_dataset(tmp_path / "run" / "gaussians.nc", engine="netcdf4") as gaussians:
+        assert gaussians["coordinate"].values.tolist() == ["xi_x", "xi_y"]
+
+
+def test_sines_vanish_on_the_sides_and_have_their_derivatives(x64):
+    features = SineFeatures(jnp.asarray([[1, 1], [2, 3]]), (-1.0, 0.0), (1.0, 2.0))
+    point = jnp.asarray([0.3, 0.4])
+    jet, expected = features.jet(point), jet_at(features, point)
+    for one, other in zip(jax.tree.leaves(jet), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    np.testing.assert_allclose(features(jnp.asarray([1.0, 0.4])), 0, atol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ def field_of_gaussians(offset=None):
 
 SCHEMES = {
     "field of Gaussians": lambda: field_of_gaussians(field_of_gaussians()),
+    "network after waves": lambda: fields.NetworkField(
+        [0, -1],
+        [1, 1],
+        2,
+        width=3,
+        depth=1,
+        features=fields.FourierFeatures(jnp.ones((4, 2))),
+        key=jax.random.key(2),
+    ),
+    "separable networks": lambda: fields.SeparableField.of_networks(
+        [0, -1], [1, 1], 2, rank=3, width=3, depth=1, key=jax.random.key(3)
+    ),
+    "separable Gaussians": lambda: fields.SeparableField.of_gaussians(
+        [0, -1], [1, 1], rank=3, gaussians=4, key=jax.random.key(4)
+    ),
     "Gaussians with a network": lambda: fields.PIG(
         [0, -1], [1, 1], 2, gaussians=7, width=0.2, key=jax.random.key(4)
     ),

@@ -13,8 +13,10 @@ from .field_evolution_settings import (
     BurgersPIG as BurgersPIG,
     FieldEvolution as FieldEvolution,
     FlowMixingPIG as FlowMixingPIG,
+    NonlinearDiffusionPIG as NonlinearDiffusionPIG,
 )
 from .field_settings import (
+    CavityPIG as CavityPIG,
     FieldExperiment as FieldExperiment,
     HelmholtzPIG as HelmholtzPIG,
     KleinGordonPIG as KleinGordonPIG,
@@ -43,9 +45,11 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "navier-stokes-emulator": EmulatorComparison,
     "helmholtz-pig": HelmholtzPIG,
     "klein-gordon-pig": KleinGordonPIG,
+    "cavity-pig": CavityPIG,
     "allen-cahn-pig": AllenCahnPIG,
     "burgers-pig": BurgersPIG,
     "flow-mixing-pig": FlowMixingPIG,
+    "nonlinear-diffusion-pig": NonlinearDiffusionPIG,
     "inverse-allen-cahn-pig": InverseAllenCahn,
     "generate-darcy": GenerateDarcy,
     "generate-helmholtz": GenerateHelmholtz,

@@ -93,7 +93,8 @@ def _fit(problem: AbstractProblem, degrees: np.ndarray, seed: int) -> LinearFiel
 
 def _unfitted(problem: AbstractProblem, degrees: np.ndarray) -> LinearField:
     features = PolynomialFeatures(problem.lower, problem.upper, degrees)
-    return LinearField(features, jnp.zeros((len(degrees), len(problem.fields))))
+    weights = jnp.zeros((len(degrees), len(problem.fields)))
+    return LinearField(features, weights, problem.known_part)
 
 
 def _denser_at_the_sides(problem: AbstractProblem, points):

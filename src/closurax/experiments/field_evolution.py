@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from closurax.datasets.netcdf_output import write_netcdf
-from closurax.physics.problems import AbstractEvolution
+from closurax.physics.problems import AbstractEvolution, Clustered, grid_axes
 from closurax.surrogates.fields import EvolvedField
 from closurax.surrogates.training import GaussianEvolution, evolve_gaussians
 
@@ -43,9 +43,9 @@ def run(settings: FieldEvolution, workspace: Workspace) -> dict[str, float]:
 class _Experiment:
     def __init__(self, settings: FieldEvolution, workspace: Workspace):
         self.settings, self.workspace = settings, workspace
-        problem = settings.problem.made()
-        assert isinstance(problem, AbstractEvolution)
-        self.problem = problem
+        problem, classical = settings.problem.made(), settings.problem.classical()
+        assert isinstance(problem, AbstractEvolution) and isinstance(classical, AbstractEvolution)
+        self.problem, self.classical = problem, classical
 
     def solve(self, index: int) -> Stage:
         settings, seed = self.settings, self.settings.seed + index
@@ -82,13 +82,14 @@ class _Experiment:
         settings = self.settings
 
         def by_modes(count: int) -> dict[str, float]:
-            field = evolve_modes(self.problem, count, settings.saves, settings.tolerance)
+            field = evolve_modes(self.classical, count, settings.saves, settings.tolerance)
             modes = float(field.weights.shape[1])
-            return self._judge.scores(field) | {"parameters": modes, "unknowns": modes}
+            shown = settings.problem.shown_classical(field)
+            return self._judge.scores(shown) | {"parameters": modes, "unknowns": modes}
 
         def by_differences(count: int) -> dict[str, float]:
             values, nodes = evolve_differences(
-                self.problem, count, settings.saves, settings.tolerance, settings.test_shape
+                self.classical, count, settings.saves, settings.tolerance, self._test_axes()
             )
             return self._judge.errors(values[..., None]) | {"unknowns": float(nodes)}
 
@@ -104,6 +105,7 @@ class _Experiment:
         return self.workspace.stage("baselines", "modes and differences", inputs, work)
 
     def judge(self, solved: list[Stage]) -> Stage:
+        settings = self.settings
         inputs = {
             "solved": [stage.fingerprint for stage in solved],
             "test_shape": self.settings.test_shape,
@@ -116,8 +118,9 @@ class _Experiment:
                 kept = {name: stage.results[name] for name in ("seconds", "cpu_seconds", "modes")}
                 each.append(self._scores(field) | kept)
                 if index == 0:
-                    write_netcdf(self._judge.solution(field), self.workspace.path("solution.nc"))
-            zero = self._judge.scores(zero_field(self.problem)) | {"parameters": 0.0}
+                    solution = self._judge.solution(settings.problem.shown(field))
+                    write_netcdf(solution, self.workspace.path("solution.nc"))
+            zero = self._judge.scores(zero_field(self._judge.problem)) | {"parameters": 0.0}
             return {"gaussians": summary_over_seeds(each), "zero": zero}
 
         return self.workspace.stage("judge", "judging on the test grid", inputs, work)
@@ -126,11 +129,19 @@ class _Experiment:
         # Those at one time: the weights change, the number of them does not.
         per_gaussian = 2 * (self.problem.dims - 1) + len(self.problem.fields)
         count = float(field.weights.shape[1] * per_gaussian)
-        return self._judge.scores(field) | {"parameters": count}
+        return self._judge.scores(self.settings.problem.shown(field)) | {"parameters": count}
 
     @cached_property
     def _judge(self) -> FieldJudge:
-        return FieldJudge(self.problem, tuple(self.settings.test_shape), self.settings.seed)
+        problem = self.settings.problem.judged()
+        return FieldJudge(problem, tuple(self.settings.test_shape), self.settings.seed)
+
+    def _test_axes(self) -> list[np.ndarray]:
+        """The axes of the test grid in the coordinates of the problem that baselines solve."""
+        axes = grid_axes(self._judge.problem, self.settings.test_shape)
+        if not isinstance(self.classical, Clustered):
+            return axes
+        return [axes[0], *self.classical.from_physical(axes[1:])]
 
     def _evolved(self, count: int, seed: int) -> GaussianEvolution:
         settings = self.settings

@@ -1,6 +1,7 @@
 """What evolving Gaussians must be compared with: global modes, and finite differences."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import diffrax
@@ -10,7 +11,7 @@ import scipy.interpolate
 from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractEvolution, Jet, grid_axes, grid_points
+from closurax.physics.problems import AbstractEvolution, Clustered, Jet, grid_points
 from closurax.surrogates.fields import (
     AbstractFeatures,
     EvolvedField,
@@ -21,6 +22,7 @@ from closurax.surrogates.fields import (
 from closurax.surrogates.training import Density, evolve
 
 from .field_baselines import lowest_degrees
+from .sine_features import SineFeatures
 
 _STENCIL = 5
 
@@ -48,8 +50,9 @@ class FourierFeatures(AbstractFeatures):
 def evolve_modes(
     problem: AbstractEvolution, count: int, saves: int, tolerance: float
 ) -> EvolvedField:
-    """As `evolve_gaussians` with sines and cosines if space is a periodic interval, otherwise
-    with Chebyshev polynomials that vanish on the walls; nothing is left to choose.
+    """As `evolve_gaussians` with sines and cosines if space is a periodic interval, with sines
+    in clustered coordinates, otherwise with Chebyshev polynomials that vanish on the walls;
+    nothing is left to choose.
 
     An even `count` of sines and cosines is rounded up.
     """
@@ -60,6 +63,13 @@ def evolve_modes(
         )
         density = Density.uniform(problem)
         cells = [count]
+    elif isinstance(problem, Clustered):
+        # These are polynomials of the coordinates that are not clustered. Polynomials of the
+        # clustered ones would be finer still at the walls, and too stiff.
+        numbers = lowest_degrees(count, np.ones(dims)) + 1
+        features = SineFeatures(jnp.asarray(numbers), lower, upper)
+        density = Density.uniform(problem)
+        cells = [int(numbers.max())] * dims
     else:
         degrees = lowest_degrees(count, np.ones(dims))
         polynomials = PolynomialFeatures(lower, upper, degrees)
@@ -82,7 +92,7 @@ def evolve_modes(
 
 
 def evolve_differences(
-    problem: AbstractEvolution, count: int, saves: int, tolerance: float, shape: list[int]
+    problem: AbstractEvolution, count: int, saves: int, tolerance: float, axes: Sequence[np.ndarray]
 ) -> tuple[Float[np.ndarray, "*grid"], int]:
     """The method of lines: differences of fourth order on a uniform grid of about `count` nodes.
 
@@ -90,7 +100,7 @@ def evolve_differences(
 
     **Arguments:**
 
-    - `shape`: of the test grid, time first.
+    - `axes`: of the test grid, in the coordinates of the problem, time first.
 
     **Returns:**
 
@@ -102,17 +112,17 @@ def evolve_differences(
     side = round(count ** (1 / dims))
     if side < 2 * _STENCIL:
         raise ClosuraxError(f"{count} nodes are too few for differences of fourth order.")
-    axes: list[Any] = []
+    places: list[Any] = []
     firsts: list[Any] = []
     seconds: list[Any] = []
     for low, high, periodic in zip(
         problem.lower[1:], problem.upper[1:], problem.periodic[1:], strict=True
     ):
         nodes = np.linspace(low, high, side + (1 if periodic else 2))
-        axes.append(nodes[:-1] if periodic else nodes[1:-1])
+        places.append(nodes[:-1] if periodic else nodes[1:-1])
         for order, found in ((1, firsts), (2, seconds)):
             found.append(_differences(side, nodes[1] - nodes[0], order, periodic))
-    points = grid_points(axes).reshape(-1, dims)
+    points = grid_points(places).reshape(-1, dims)
     identity = np.eye(len(points))
     basis = GalerkinBasis(
         jnp.asarray(points),
@@ -125,11 +135,11 @@ def evolve_differences(
     features = PolynomialFeatures(problem.lower[1:], problem.upper[1:], np.zeros((1, dims), int))
     times = np.linspace(problem.lower[0], problem.upper[0], saves)
     field = evolve(problem, features, basis, times, solver=diffrax.Tsit5(), tolerance=tolerance)
-    return _interpolated(problem, field, axes, shape), len(points)
+    return _interpolated(problem, field, places, axes), len(points)
 
 
-def _interpolated(problem: AbstractEvolution, field: EvolvedField, axes, shape) -> np.ndarray:
-    test_axes, side = grid_axes(problem, shape), len(axes[0])
+def _interpolated(problem: AbstractEvolution, field: EvolvedField, axes, test_axes) -> np.ndarray:
+    side = len(axes[0])
     values = np.stack([np.asarray(field.at(time).weights)[:, 0] for time in test_axes[0]])
     values = values.reshape(-1, *[side] * len(axes))
     for index, (nodes, test, periodic) in enumerate(
@@ -148,7 +158,7 @@ def _interpolated(problem: AbstractEvolution, field: EvolvedField, axes, shape) 
             spline = scipy.interpolate.make_interp_spline(places, padded, k=5, axis=index)
         values = spline(test)
     known = _known(field, grid_points(test_axes).reshape(-1, problem.dims))
-    return values + known.reshape(shape)
+    return values + known.reshape(values.shape)
 
 
 def _known(field: EvolvedField, points: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from .field_problems import (
     AllenCahnProblem,
     BurgersProblem,
     FlowMixingProblem,
+    NonlinearDiffusionProblem,
 )
 from .field_settings import MOST_POINTS, check_counts_differ
 from .settings import AbstractExperiment
@@ -87,3 +88,9 @@ class FlowMixingPIG(FieldEvolution):
     """`FieldEvolution` for a front in a vortex."""
 
     problem: FlowMixingProblem
+
+
+class NonlinearDiffusionPIG(FieldEvolution):
+    """`FieldEvolution` for diffusion that is faster where there is more."""
+
+    problem: NonlinearDiffusionProblem

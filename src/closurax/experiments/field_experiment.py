@@ -17,6 +17,7 @@ from .field_judge import FieldJudge
 from .field_report import write_report
 from .field_settings import FieldExperiment
 from .gaussian_file import read_gaussians, write_gaussians
+from .parameter_count import parameter_count
 from .timing import summary_over_seeds, timed
 
 
@@ -92,21 +93,34 @@ class _Experiment:
         def work() -> dict[str, Any]:
             each = []
             for index, stage in enumerate(fits):
-                field = read_gaussians(self._file(index))
+                found = read_gaussians(self._file(index))
+                field = LinearField(found.features, found.weights, self.problem.known_part)
                 timings = {name: stage.results[name] for name in ("seconds", "cpu_seconds")}
-                each.append(self._judge.scores(field) | timings)
+                each.append(self._scores(field) | timings)
                 if index == 0:
-                    write_netcdf(self._judge.solution(field), self.workspace.path("solution.nc"))
+                    solution = self._judge.solution(self.settings.problem.shown(field))
+                    write_netcdf(solution, self.workspace.path("solution.nc"))
             return {
                 "gaussians": summary_over_seeds(each),
-                "zero": self._judge.scores(zero_field(self.problem)) | {"parameters": 0.0},
+                "zero": self._judge.scores(
+                    zero_field(self.problem), zero_field(self._judge.problem)
+                )
+                | {"parameters": 0.0},
             }
 
         return self.workspace.stage("judge", "judging on the test grid", inputs, work)
 
     @cached_property
     def _judge(self) -> FieldJudge:
-        return FieldJudge(self.problem, self.settings.test_points, self.settings.seed)
+        settings = self.settings
+        return FieldJudge(
+            settings.problem.judged(), settings.test_points, settings.seed, self.problem
+        )
+
+    def _scores(self, field: LinearField) -> dict[str, float]:
+        scores = self._judge.scores(field, self.settings.problem.shown(field))
+        # Not those of what is known in closed form.
+        return scores | {"parameters": float(parameter_count((field.features, field.weights)))}
 
     def _each(
         self, counts: list[int], fit: Callable[[int], LinearField]
@@ -115,7 +129,7 @@ class _Experiment:
         for count in counts:
             field, seconds = timed(partial(fit, count))
             unknowns = {"unknowns": float(field.weights.size)}
-            found[str(count)] = self._judge.scores(field) | seconds | unknowns
+            found[str(count)] = self._scores(field) | seconds | unknowns
         return found
 
     def _inputs(self, **others: Any) -> dict[str, Any]:

@@ -14,19 +14,32 @@ from .parameter_count import parameter_count
 class FieldJudge:
     """Compares fields with the solution of a problem, on a grid, and with its equations."""
 
-    def __init__(self, problem: AbstractProblem, points: int | tuple[int, ...], seed: int):
+    def __init__(
+        self,
+        problem: AbstractProblem,
+        points: int | tuple[int, ...],
+        seed: int,
+        solved: AbstractProblem | None = None,
+    ):
         """**Arguments:**
 
         - `points`: of each axis of the grid, or of all of them.
         - `seed`: of the points where the residuals are taken, which no fit uses.
+        - `solved`: whose equations give the residuals, if they are not those of `problem`.
         """
         self.problem = problem
         self.shape = (points,) * problem.dims if isinstance(points, int) else points
-        self._equations = Collocation.held_out(problem, seed + 1000)
+        self._equations = Collocation.held_out(solved or problem, seed + 1000)
 
-    def scores(self, field: AbstractField) -> dict[str, float]:
-        """Errors, residual in the units of the equations, and the number of parameters."""
-        solution = on_grid(self.problem, field, self.shape)
+    def scores(self, field: AbstractField, shown: AbstractField | None = None) -> dict[str, float]:
+        """Errors, residual in the units of the equations, and the number of parameters.
+
+        **Arguments:**
+
+        - `field`: of what is solved.
+        - `shown`: the same as a field of the problem, if that is another one.
+        """
+        solution = on_grid(self.problem, shown or field, self.shape)
         values = [solution[quantity.name].values for quantity in self.problem.fields]
         return self.errors(np.stack(values, axis=-1)) | {
             "residual": self._equations.not_exceeded(field),

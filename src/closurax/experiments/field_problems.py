@@ -8,7 +8,8 @@ from pydantic import Field
 from .settings import Section
 
 if TYPE_CHECKING:
-    from closurax.physics.problems import AbstractProblem
+    from closurax.physics.problems import AbstractEvolution, AbstractProblem, LidDrivenCavity
+    from closurax.surrogates.fields import AbstractField
 
 _Waves = Annotated[int, Field(ge=1, le=100)]
 
@@ -21,7 +22,23 @@ class AbstractProblemSettings(Section):
 
     @abstractmethod
     def made(self) -> "AbstractProblem":
-        """The problem itself."""
+        """The problem that Gaussians solve."""
+
+    def classical(self) -> "AbstractProblem":
+        """The problem that the baselines solve."""
+        return self.made()
+
+    def judged(self) -> "AbstractProblem":
+        """The problem whose solution is compared with."""
+        return self.made()
+
+    def shown(self, field: "AbstractField") -> "AbstractField":
+        """What a field that solves the first is for the last of these."""
+        return field
+
+    def shown_classical(self, field: "AbstractField") -> "AbstractField":
+        """What a field that solves the second is for the last of these."""
+        return self.shown(field)
 
     @property
     def published(self) -> float | None:
@@ -108,3 +125,74 @@ class FlowMixingProblem(AbstractProblemSettings):
     @property
     def published(self) -> float | None:
         return 2.67e-4
+
+
+class NonlinearDiffusionProblem(AbstractProblemSettings):
+    name: Literal["nonlinear-diffusion"]
+
+    dims: ClassVar[int] = 3
+    title: ClassVar[str] = "Nonlinear diffusion evolved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import Factored
+
+        return Factored(self.classical())
+
+    def classical(self) -> "AbstractEvolution":
+        from closurax.physics.problems import Clustered
+
+        return Clustered(self.judged())
+
+    def judged(self) -> "AbstractEvolution":
+        from closurax.physics.problems import NonlinearDiffusion
+
+        return NonlinearDiffusion()
+
+    def shown(self, field: "AbstractField") -> "AbstractField":
+        from closurax.surrogates.fields import ClusteredFeatures, EvolvedField, FactoredField
+
+        assert isinstance(field, EvolvedField)
+        problem = self.judged()
+        features = ClusteredFeatures(field.features, problem.lower[1:], problem.upper[1:])
+        field = EvolvedField(features, field.times, field.weights, field.slopes)
+        return FactoredField(problem.lift, field)
+
+    def shown_classical(self, field: "AbstractField") -> "AbstractField":
+        from closurax.surrogates.fields import ClusteredFeatures, EvolvedField
+
+        assert isinstance(field, EvolvedField)
+        problem = self.judged()
+        features = ClusteredFeatures(field.features, problem.lower[1:], problem.upper[1:])
+        return EvolvedField(features, field.times, field.weights, field.slopes, problem.lift)
+
+    @property
+    def published(self) -> float | None:
+        return 1.44e-3
+
+
+class CavityProblem(AbstractProblemSettings):
+    name: Literal["lid-driven-cavity"]
+    viscosity: Annotated[float, Field(ge=0.005, le=10)]
+    lid_speed: Annotated[float, Field(gt=0, le=1)]
+
+    dims: ClassVar[int] = 2
+    title: ClassVar[str] = "The flow in a cavity under a lid, solved by Gaussians"
+
+    def made(self) -> "LidDrivenCavity":
+        from closurax.physics.problems import LidDrivenCavity
+
+        return LidDrivenCavity(self.viscosity, self.lid_speed)
+
+    def judged(self) -> "AbstractProblem":
+        from closurax.physics.problems import CavityVelocity
+
+        return CavityVelocity(self.made())
+
+    def shown(self, field: "AbstractField") -> "AbstractField":
+        from closurax.surrogates.fields import StreamVelocity
+
+        return StreamVelocity(field)
+
+    @property
+    def published(self) -> float | None:
+        return 4.04e-4 if (self.viscosity, self.lid_speed) == (0.01, 1.0) else None

@@ -3,7 +3,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
-from .field_problems import AbstractProblemSettings, HelmholtzProblem, KleinGordonProblem
+from .field_problems import (
+    AbstractProblemSettings,
+    CavityProblem,
+    HelmholtzProblem,
+    KleinGordonProblem,
+)
 from .settings import AbstractExperiment
 
 if TYPE_CHECKING:
@@ -72,3 +77,9 @@ class KleinGordonPIG(FieldExperiment):
     """`FieldExperiment` for the Klein-Gordon equation."""
 
     problem: KleinGordonProblem
+
+
+class CavityPIG(FieldExperiment):
+    """`FieldExperiment` for the flow in a cavity under a lid."""
+
+    problem: CavityProblem

@@ -5,12 +5,29 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from closurax.physics.problems import AllenCahn, Burgers, FlowMixing, Jet, jet_at
+from closurax.physics.problems import (
+    AllenCahn,
+    Burgers,
+    Clustered,
+    FlowMixing,
+    Jet,
+    NonlinearDiffusion,
+    jet_at,
+)
 from closurax.physics.problems.rounded_corner import rounded_corner
 from closurax.physics.problems.walls import blended
 
 
-@pytest.mark.parametrize("problem", [AllenCahn(), Burgers(), FlowMixing()], ids=repr)
+PROBLEMS = [
+    AllenCahn(),
+    Burgers(),
+    FlowMixing(),
+    NonlinearDiffusion(),
+    Clustered(NonlinearDiffusion()),
+]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: type(problem).__name__)
 def test_lifts_have_the_initial_and_the_boundary_values(x64, problem):
     generator = np.random.default_rng(0)
     points = generator.uniform(problem.lower, problem.upper, (20, problem.dims))

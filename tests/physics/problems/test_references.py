@@ -90,11 +90,13 @@ def test_problems_hand_their_points_and_coefficients_to_the_solvers():
     np.testing.assert_array_equal(problem.solution(points)[:, 0], expected)
     assert problem.solution(points)[1] == -1
 
-    points = np.array([[0.0, 1.0, 0.0], [0.4, -0.45, 0.05], [1.0, 0.3, 0.2]])
+    points = np.array([[0.0, 0.9, 0.0], [0.0, 1.0, 0.0], [0.4, -0.45, 0.05], [1.0, 0.3, 0.2]])
     values = NonlinearDiffusion(coefficient=0.07).solution(points)[:, 0]
     solver = FiniteVolumeDiffusion(0.07, cells=96, steps=100)
-    np.testing.assert_allclose(values[1:], solver(initial_values, *points[1:].T), atol=2e-5)
+    np.testing.assert_allclose(values[2:], solver(initial_values, *points[2:].T), atol=2e-5)
     assert values[0] == initial_values(*points[:1, 1:].T)[0] > 1e-4
+    # The walls, where the initial state does not fit the conditions.
+    assert values[1] == 0
 
 
 def test_finite_volumes_refuse_numbers_that_do_not_fit():

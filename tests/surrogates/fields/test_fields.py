@@ -9,9 +9,12 @@ from closurax.physics.problems import Helmholtz, Jet
 from closurax.surrogates.fields import (
     PIG,
     AbstractField,
+    FourierFeatures,
     GaussianFeatures,
     LinearField,
+    NetworkField,
     PeriodicFeatures,
+    SeparableField,
     on_grid,
 )
 
@@ -49,7 +52,25 @@ FIELDS = {
     "sum with a function": lambda key: linear(key, Curved().__call__),
     "sum with a field": lambda key: linear(key, Curved()),
     "network": lambda key: PIG([-1] * 3, [1] * 3, 2, features=3, gaussians=4, width=0.5, key=key),
+    "waves": lambda key: FourierFeatures.random(4, [1.0, 2.0, 3.0], key=key),
+    "perceptron": lambda key: perceptron(key),
+    "perceptron after waves": lambda key: perceptron(
+        key, FourierFeatures.random(4, [1.0, 2.0, 3.0], key=key)
+    ),
+    "separable networks": lambda key: separable(key),
+    "separable Gaussians": lambda key: SeparableField.of_gaussians(
+        [-1, -1, 0], [1, 2, 3], 2, rank=3, gaussians=4, key=key
+    ),
 }
+
+
+def perceptron(key, features=None):
+    box = ([-1, -2, 0], [1, 2, 3])
+    return NetworkField(*box, 2, width=5, depth=2, features=features, key=key)
+
+
+def separable(key):
+    return SeparableField.of_networks([-1, -2, 0], [1, 2, 3], 2, rank=3, width=4, depth=1, key=key)
 
 
 @pytest.mark.parametrize("make", FIELDS.values(), ids=FIELDS)
@@ -77,6 +98,62 @@ def test_images_make_gaussians_periodic(x64, getkey):
         jax.tree.leaves(features.jet(left)), jax.tree.leaves(features.jet(right)), strict=True
     ):
         np.testing.assert_allclose(one, other, atol=1e-11)
+
+
+def test_a_perceptron_is_its_layers_one_after_the_other(x64, getkey):
+    field, values = perceptron(getkey()), np.array([0.3, -0.1, (2 * 0.2 - 3) / 3])
+    # The box is [-1, 1] x [-2, 2] x [0, 3].
+    point = jnp.asarray([0.3, -0.2, 0.2])
+    for layer in field.network.layers[:-1]:
+        values = np.tanh(np.asarray(layer.weight) @ values + np.asarray(layer.bias))
+    last = field.network.layers[-1]
+    np.testing.assert_allclose(field(point), last.weight @ values + last.bias, rtol=1e-12)
+    wide = NetworkField([0], [1], 400, width=300, depth=1, key=getkey())
+    np.testing.assert_allclose(
+        jnp.std(wide.network.layers[1].weight), 700**-0.5 * 2**0.5, rtol=0.02
+    )
+    for wrong in ({"depth": 0}, {"upper": [1, 2, 0]}):
+        with pytest.raises(ClosuraxError):
+            NetworkField(**{"lower": [-1, -2, 0], "upper": [1, 2, 3], "key": getkey()} | wrong)
+
+
+def test_waves_with_whole_frequencies_make_a_network_periodic(x64, getkey):
+    waves = FourierFeatures(jnp.asarray([[np.pi, 0.3], [2 * np.pi, 1.0]]))
+    field = NetworkField([-1, 0], [1, 1], width=6, depth=1, features=waves, key=getkey())
+    left, right = (field.jet(jnp.asarray([end, 0.7])) for end in (-1.0, 1.0))
+    for one, other in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-12)
+    with pytest.raises(ClosuraxError, match="`waves` = 0"):
+        FourierFeatures.random(0, [1.0], key=getkey())
+
+
+def test_a_separable_field_is_a_sum_of_products_on_points_and_grids(x64, getkey):
+    field = separable(getkey())
+    axes = [jnp.linspace(-1, 1, 2), jnp.linspace(-2, 1, 3), jnp.linspace(0, 2, 4)]
+    jets = eqx.filter_jit(lambda axes: field.jets_on_axes(axes))(axes)
+    at = eqx.filter_jit(lambda point: (field(point), field.jet(point)))
+    factors_at = eqx.filter_jit(
+        lambda point: [factor(point[d : d + 1]) for d, factor in enumerate(field.factors)]
+    )
+    assert jets.value.shape == (2, 3, 4, 2) and jets.second.shape == (2, 3, 4, 2, 3)
+    for index in ((0, 0, 0), (1, 2, 3), (1, 0, 2)):
+        point = jnp.stack([axis[i] for axis, i in zip(axes, index, strict=True)])
+        factors = [np.asarray(factor) for factor in factors_at(point)]
+        expected = [
+            sum(np.prod([factor[2 * r + f] for factor in factors]) for r in range(3))
+            for f in range(2)
+        ]
+        value, at_point = at(point)
+        np.testing.assert_allclose(value, expected, rtol=1e-12)
+        for one, other in zip(jax.tree.leaves(jets), jax.tree.leaves(at_point), strict=True):
+            np.testing.assert_allclose(one[index], other, rtol=1e-10, atol=1e-12)
+    line = SeparableField.of_gaussians([0], [1], rank=2, gaussians=3, key=getkey())
+    value = line.factors[0](jnp.asarray([0.3]))
+    np.testing.assert_allclose(line.jets_on_axes([jnp.asarray([0.3])]).value, [[sum(value)]])
+    with pytest.raises(ClosuraxError, match="same multiple of `out_fields` = 4"):
+        SeparableField(field.factors, 4)
+    with pytest.raises(ClosuraxError, match="`gaussians` = 1"):
+        SeparableField.of_gaussians([0], [1], gaussians=1, key=getkey())
 
 
 def test_parameters_of_the_published_network(getkey):

@@ -1,0 +1,20 @@
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from closurax.physics.problems import Jet, jet_at
+
+from .field import AbstractField
+
+
+class StreamVelocity(AbstractField):
+    r"""The velocity $u = \partial_y \psi$, $v = -\partial_x \psi$ of a stream function in the plane."""
+
+    field: AbstractField
+    r"""$\psi$ is its first component."""
+
+    def __call__(self, point: Float[Array, "2"]) -> Float[Array, "2"]:
+        psi_x, psi_y = self.field.jet(point).gradient[0]
+        return jnp.stack([psi_y, -psi_x])
+
+    def jet(self, point: Float[Array, "2"]) -> Jet:
+        return jet_at(self, point)
