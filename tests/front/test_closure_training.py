@@ -58,7 +58,10 @@ def test_a_comparison_from_calibration_to_the_tables(tmp_path):
     }
     metrics = run_experiment("turbulence-compare", settings, tmp_path)
     rows = {name.split(".")[0] for name in metrics}
-    assert rows == {"none", "leith", "offline_linear", "ppo_0", "kf4_beta20_48"}
+    closures = {"none", "leith", "offline_linear", "ppo_0"}
+    assert rows == closures | {"dns", "kf4_beta20_48"}
+    costs = {name: metrics[f"{name}.seconds_per_time_unit"] for name in rows & (closures | {"dns"})}
+    assert costs["dns"] > max(costs[name] for name in closures)
     assert metrics["kf4_beta20_48.ppo_0.spectrum_error"] > 0
     tables = (tmp_path / "comparison.md").read_text()
     assert "PPO, seed 0" in tables and "Leith, tuned" in tables

@@ -5,7 +5,7 @@ import numpy as np
 import xarray as xr
 
 from closurax import datasets
-from closurax.physics import AbstractScheme, Quantity
+from closurax.physics import AbstractMemorylessScheme, Quantity
 from closurax.surrogates import ConvolutionalClosure, SymmetrisedClosure
 from closurax.surrogates.operators import FieldSurrogate, MgNO, OperatorClosure
 
@@ -19,7 +19,9 @@ _RETURNED = Quantity("vorticity_tendency", "s-2")
 _SMALLEST_COARSE_GRID = 4
 
 
-def untrained_network(surrogate: Surrogate, train: xr.Dataset, seed: int) -> AbstractScheme:
+def untrained_network(
+    surrogate: Surrogate, train: xr.Dataset, seed: int
+) -> AbstractMemorylessScheme:
     """A network whose normalisers are those of the fields that it will be trained on.
 
     **Arguments:**
@@ -36,7 +38,7 @@ def untrained_network(surrogate: Surrogate, train: xr.Dataset, seed: int) -> Abs
     key = jax.random.key(seed)
     match surrogate.network:
         case "convolutional":
-            network: AbstractScheme = ConvolutionalClosure(
+            network: AbstractMemorylessScheme = ConvolutionalClosure(
                 surrogate.width,
                 surrogate.depth,
                 surrogate.kernel_size,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from closurax import surrogates
+from closurax import datasets, surrogates
 from closurax.physics import AbstractScheme
 from closurax.physics.closures import DynamicLeith, DynamicSmagorinsky
 
@@ -16,6 +16,7 @@ from .closure_training import train_closure
 from .closure_training_settings import Check, CoarseModel
 from .file_identity import file_identity
 from .offline_closure import linear_closure, offline_closure
+from .simulation_cost import simulation_costs
 from .turbulence_compare_report import write_report
 from .turbulence_compare_settings import TUNED, Cell, TurbulenceCompare
 
@@ -47,13 +48,19 @@ def run(settings: TurbulenceCompare, workspace: Workspace) -> dict[str, float]:
         _cell_name(cell): {name: comparison.judge(name, cell) for name in comparison.chosen()}
         for cell in settings.generalisation.cells
     }
-    every = [*main.values(), *(stage for cell in elsewhere.values() for stage in cell.values())]
+    costs = comparison.cost()
+    every = [
+        costs,
+        *main.values(),
+        *(stage for cell in elsewhere.values() for stage in cell.values()),
+    ]
     return workspace.report(
         {"stages": [stage.fingerprint for stage in every]},
         lambda: write_report(
             settings,
             workspace,
             fitted=comparison.fitted,
+            costs=costs.results,
             main={name: stage.results for name, stage in main.items()},
             elsewhere={
                 cell: {name: stage.results for name, stage in stages.items()}
@@ -119,6 +126,18 @@ class _Comparison:
         place = f" in {_cell_name(cell).replace('_', ' ')}" if cell is not None else ""
         title = f"running {check.members} members{place}: {name.replace('_', ' ')}"
         return self.workspace.stage(where, title, inputs, work)
+
+    def cost(self) -> Stage:
+        model, members = self.settings.model, self.settings.check.members
+        inputs = {"closures": self.made_from, "model": model.model_dump(), "members": members}
+        return self.workspace.stage(
+            "cost",
+            "timing all closures in turn",
+            inputs,
+            lambda: simulation_costs(
+                self.closures, model, members, datasets.turbulence_case(model.case)
+            ),
+        )
 
     def _add(self, name: str, closure: AbstractScheme, stage: Stage) -> None:
         self.closures[name], self.made_from[name] = closure, stage.fingerprint

@@ -93,7 +93,7 @@ class TurbulenceCompare(AbstractExperiment):
         fitted += len(self.trained())
         runs = 1 + len(self.physical) + len(self.offline.methods) + len(self.trained())
         elsewhere = 1 + len(self.physical) + len(self.learned.methods)
-        return fitted + runs + elsewhere * len(self.generalisation.cells) + 1
+        return fitted + runs + elsewhere * len(self.generalisation.cells) + 2
 
     def run(self, workspace: "Workspace") -> dict[str, float]:
         from .turbulence_compare import run
