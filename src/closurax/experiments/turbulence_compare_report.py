@@ -20,7 +20,7 @@ from .turbulence_compare_settings import TUNED, TurbulenceCompare
 
 Scores = Mapping[str, float]
 
-_METHODS = {"online": "Gradients", "ppo": "PPO", "vracer": "V-RACER"}
+_METHODS = ("online", "ppo", "vracer")
 _GOAL_ERROR, _GOAL_TAIL = 0.10, 1.5
 
 
@@ -60,7 +60,9 @@ def write_report(
     case = datasets.turbulence_case(settings.model.case)
     shown = [name for name in main if not name[-1].isdigit() or name.endswith("_0")]
     found = {
-        name: xr.load_dataset(workspace.path(f"statistics/run-{name}.nc"), engine="netcdf4")
+        name.removesuffix("_0"): xr.load_dataset(
+            workspace.path(f"statistics/run-{name}.nc"), engine="netcdf4"
+        )
         for name in shown
     }
     path = workspace.path("figures/spectra.png")
@@ -110,9 +112,7 @@ def label(name: str) -> str:
     """How a row is called."""
     method, _, seed = name.rpartition("_")
     if method in _METHODS:
-        return f"{_METHODS[method]}, seed {seed}"
-    if name.startswith("offline_"):
-        return f"Offline, {name.removeprefix('offline_')}"
+        return f"{report.look(method).label}, seed {seed}"
     return report.look(name).label + (", tuned" if name in TUNED else "")
 
 
@@ -135,7 +135,7 @@ def _findings(settings, main, fitted) -> list[str]:
         tails = [row["tail_ratio_4std"] for row in rows if "tail_ratio_4std" in row]
         blown = sum(row["blow_ups"] for row in rows)
         if not errors:
-            findings.append(f"{_METHODS[method]}: no member survived.")
+            findings.append(f"{report.look(method).label}: no member survived.")
             continue
         seeds = range(settings.learned.seeds)
         seconds = [fitted[f"{method}_{seed}"]["seconds"] for seed in seeds]
@@ -143,7 +143,7 @@ def _findings(settings, main, fitted) -> list[str]:
             1 / _GOAL_TAIL <= tail <= _GOAL_TAIL for tail in tails
         )
         findings.append(
-            f"{_METHODS[method]}: spectrum error {np.mean(errors):.3f} (worst of "
+            f"{report.look(method).label}: spectrum error {np.mean(errors):.3f} (worst of "
             f"{len(rows)} seeds {max(errors):.3f}), {min(tails):.2f} to {max(tails):.2f} times the "
             f"extremes beyond 4 std, {blown:g} blown-up members, trained in "
             f"{np.mean(seconds):.0f} s; it {'reaches' if reaches else 'misses'} an error of "
@@ -172,7 +172,9 @@ def _cards(settings, main) -> list[tuple[str, str, str]]:
         rows = [main[f"{method}_{seed}"] for seed in range(settings.learned.seeds)]
         errors = [row["spectrum_error"] for row in rows if "spectrum_error" in row]
         shown = f"{np.mean(errors):.3f}" if errors else "none"
-        cards.append((_METHODS[method], shown, f"spectrum error, mean of {len(rows)} seeds"))
+        cards.append(
+            (report.look(method).label, shown, f"spectrum error, mean of {len(rows)} seeds")
+        )
     return cards
 
 

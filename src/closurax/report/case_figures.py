@@ -34,8 +34,8 @@ def case_spectra_figure(found: Mapping[str, xr.Dataset], case: xr.Dataset) -> Fi
     top.set(title="Enstrophy spectrum", ylabel="enstrophy per shell (s$^{-2}$)")
     top.set(xscale="log", yscale="log", ylim=(0.3 * expected.min(), 3 * expected.max()))
     bottom.set(ylabel="ratio to DNS", xlabel="wavenumber k (rad m$^{-1}$)", yscale="log")
-    bottom.set(ylim=(0.3, 3.4), xlim=(1, last))
-    bottom.set_yticks([0.5, 1, 2], ["½", "1", "2"])
+    bottom.set(ylim=(0.55, 1.9), xlim=(1, last))
+    bottom.set_yticks([0.6, 0.8, 1, 1.25, 1.6], ["0.6", "0.8", "1", "1.25", "1.6"])
     bottom.set_yticks([], minor=True)
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50) if tick <= last]
     bottom.set_xticks(ticks, [str(tick) for tick in ticks])

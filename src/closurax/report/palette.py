@@ -79,6 +79,11 @@ FIELD_LOOKS = {
 TRAINING_LOOKS = {
     "start": Look("Before training", "#0072b2", "-."),
     "trained": Look("After training", "#d55e00", "-", 2.6, 4.0),
+    "online": Look("Gradients", "#d55e00", "-", 2.4, 3.6),
+    "ppo": Look("PPO", "#7a3e9d", "-", 2.2, 3.4),
+    "vracer": Look("V-RACER", "#b07cc6", "--", 2.0, 3.2),
+    "offline_linear": Look("Offline, linear", "#8a7a00", ":", 1.8),
+    "offline_network": Look("Offline, network", "#c7a500", "-.", 1.8),
 }
 
 STYLE: Any = {
