@@ -1,3 +1,4 @@
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,14 +20,15 @@ class Factored(AbstractEvolution):
     """
 
     problem: AbstractEvolution
+    lower: tuple[float, ...] = eqx.field(static=True)
+    upper: tuple[float, ...] = eqx.field(static=True)
 
-    @property
-    def lower(self) -> tuple[float, ...]:
-        return self.problem.lower
+    def __init__(self, problem: AbstractEvolution):
+        """**Arguments:**
 
-    @property
-    def upper(self) -> tuple[float, ...]:
-        return self.problem.upper
+        - `problem`: with a positive lift.
+        """
+        self.problem, self.lower, self.upper = problem, problem.lower, problem.upper
 
     @property
     def periodic(self) -> tuple[bool, ...]:
