@@ -1,9 +1,15 @@
 from .allen_cahn import AllenCahn as AllenCahn
 from .burgers import Burgers as Burgers
-from .chebyshev_cavity import ChebyshevCavity as ChebyshevCavity
+from .chebyshev_cavity import (
+    ChebyshevCavity as ChebyshevCavity,
+    StreamBasis as StreamBasis,
+    galerkin_flow as galerkin_flow,
+    residual_size as residual_size,
+    square_quadrature as square_quadrature,
+)
 from .clustered import Clustered as Clustered
+from .corner_stream import corner_stream as corner_stream
 from .cosine_allen_cahn import CosineAllenCahn as CosineAllenCahn
-from .factored import Factored as Factored
 from .finite_volume_diffusion import FiniteVolumeDiffusion as FiniteVolumeDiffusion
 from .flow_mixing import FlowMixing as FlowMixing
 from .helmholtz import Helmholtz as Helmholtz

@@ -69,11 +69,6 @@ class AbstractProblem(eqx.Module):
         """
 
     @property
-    def known_part(self) -> Callable[[Array], Array] | None:
-        """A function of the point, such as what of the solution is not smooth; fits add the rest."""
-        return None
-
-    @property
     def dims(self) -> int:
         """How many coordinates there are."""
         return len(self.lower)

@@ -2,7 +2,6 @@
 
 from .clustered_features import ClusteredFeatures as ClusteredFeatures
 from .evolved_field import EvolvedField as EvolvedField
-from .factored_field import FactoredField as FactoredField
 from .features import AbstractFeatures as AbstractFeatures
 from .field import AbstractField as AbstractField
 from .fourier_features import FourierFeatures as FourierFeatures

@@ -7,10 +7,10 @@ from .field import AbstractField
 
 
 class StreamVelocity(AbstractField):
-    r"""The velocity $u = \partial_y \psi$, $v = -\partial_x \psi$ of a stream function in the plane."""
+    r"""The velocity $u = \partial_y \psi$, $v = -\partial_x \psi$."""
 
     field: AbstractField
-    r"""$\psi$ is its first component."""
+    r"""$\psi$."""
 
     def __call__(self, point: Float[Array, "2"]) -> Float[Array, "2"]:
         psi_x, psi_y = self.field.jet(point).gradient[0]

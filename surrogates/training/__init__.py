@@ -25,6 +25,10 @@ from .field_optimiser import (
 from .fit_coefficients import CoefficientFit as CoefficientFit, fit_coefficients as fit_coefficients
 from .fit_gaussians import GaussianFit as GaussianFit, fit_gaussians as fit_gaussians
 from .fit_observations import ObservationFit as ObservationFit, fit_observations as fit_observations
+from .fit_stream_gaussians import (
+    fit_stream_gaussians as fit_stream_gaussians,
+    stream_lift as stream_lift,
+)
 from .gradient_descent import GradientDescent as GradientDescent
 from .grid_collocation import GridCollocation as GridCollocation
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt

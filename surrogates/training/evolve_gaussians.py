@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -42,6 +43,7 @@ def evolve_gaussians(
     *,
     seed: int,
     trial_count: int | None = None,
+    exponents: Sequence[float] = _EXPONENTS,
     saves: int = 201,
     tolerance: float = 1e-8,
     progress: bool = True,
@@ -59,6 +61,7 @@ def evolve_gaussians(
     - `count`: of Gaussians.
     - `seed`: of the centres where space has more than one dimension.
     - `trial_count`: of Gaussians in the search; by default half of them.
+    - `exponents`: the powers of the curvature that are tried besides an even spread.
     - `saves`: how many times are kept, at equal distances; the field is cubic between them.
     - `tolerance`: of the steps in time.
     - `progress`: whether to show a bar.
@@ -89,7 +92,7 @@ def evolve_gaussians(
         nodes = _nodes(problem, trial_count)
         points, measure = _held_out(problem, even, trial_count)
         best, chosen, smallest = even, 0.0, _left(problem, even, points, measure)
-        for exponent in _EXPONENTS:
+        for exponent in exponents:
             density = Density.of_curvature(problem, even, nodes, exponent=exponent)
             found, _ = run(density, trial_count, overlap, roughly)
             residual = _left(problem, found, points, measure)

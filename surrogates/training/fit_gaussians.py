@@ -79,11 +79,11 @@ def fit_gaussians(
             bar.set_postfix(residual=f"{found.residual:.1e}", gaussians=number)
             return found
 
-        best, aspects = _search(lambda *shape: fit(trial_count, *shape), problem.dims)
-        return _climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
+        best, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
+        return climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
 
 
-def _search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
+def search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
     """The best fit, and how many Gaussians each of its axes has, relative to their mean."""
     aspects = np.ones(dims)
     fits = (fit(overlap, aspects) for overlap in _OVERLAPS)
@@ -103,7 +103,7 @@ def _search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
     return best, aspects
 
 
-def _climb(fit, overlap: float) -> GaussianFit:
+def climb(fit, overlap: float) -> GaussianFit:
     """The best fit near this overlap, going on while it gets better."""
     best = fit(overlap)
     for step in (_FINER, -_FINER):
@@ -127,19 +127,18 @@ def _fit(
     field = _unfitted(problem, count, overlap, aspects, seed)
     fitted = Collocation.for_features(problem, count, seed).balanced(field)
     solved = solve_weights(field, fitted).field
-    per_axis = tuple(map(float, _per_axis(count, aspects)))
-    return GaussianFit(solved, held_out.not_exceeded(solved), overlap, per_axis)
+    numbers = tuple(map(float, per_axis(count, aspects)))
+    return GaussianFit(solved, held_out.not_exceeded(solved), overlap, numbers)
 
 
 def _unfitted(
     problem: AbstractProblem, count: int, overlap: float, aspects: np.ndarray, seed: int
 ) -> LinearField:
-    features = quasi_random_gaussians(problem, count, _per_axis(count, aspects), overlap, seed)
-    weights = jnp.zeros((count, len(problem.fields)))
-    return LinearField(features, weights, problem.known_part)
+    features = quasi_random_gaussians(problem, count, per_axis(count, aspects), overlap, seed)
+    return LinearField(features, jnp.zeros((count, len(problem.fields))))
 
 
-def _per_axis(count: int, aspects: np.ndarray) -> np.ndarray:
+def per_axis(count: int, aspects: np.ndarray) -> np.ndarray:
     return count ** (1 / len(aspects)) * aspects
 
 

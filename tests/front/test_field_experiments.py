@@ -92,6 +92,29 @@ def test_a_problem_in_three_dimensions_runs_to_its_report(tmp_path, outside_refe
     assert not outside_references(page) and "projected on t and x" in page
 
 
+@pytest.mark.slow
+def test_a_stream_function_is_judged_by_its_velocity(tmp_path, outside_references):
+    settings = {
+        "problem.viscosity": 0.02,
+        "gaussians": 60,
+        "seeds": 1,
+        "test_points": 11,
+        "convergence": [20],
+        "polynomials": [100],
+    }
+    metrics = run_experiment("cavity-pig", settings, tmp_path / "run")
+    assert metrics["zero.relative_l2"] == 1 and metrics["gaussians.relative_l2"] < 0.02
+    assert metrics["polynomials_100.relative_l2"] < 0.02
+    assert metrics["gaussians.parameters"] == 60 * 5
+    with xr.open_dataset(tmp_path / "run" / "solution.nc", engine="netcdf4") as solution:
+        assert {"u", "v", "u_error", "v_error"} <= set(solution)
+        np.testing.assert_allclose(solution["u"][:, -1], np.sin(np.pi * solution["x"]), atol=1e-9)
+    with xr.open_dataset(tmp_path / "run" / "gaussians.nc", engine="netcdf4") as gaussians:
+        assert gaussians["field"].values.tolist() == ["psi"]
+        assert gaussians["vanishes"].values.tolist() == [2, 2]
+    assert not outside_references((tmp_path / "run" / "report.html").read_text())
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems import AbstractProblem, ChebyshevCavity, LidDrivenCavity
 from closurax.surrogates.fields import LinearField, PolynomialFeatures
 from closurax.surrogates.training import Collocation, solve_weights
 from closurax.surrogates.training.proportions import stretched
@@ -68,6 +68,17 @@ def fit_polynomials(problem: AbstractProblem, count: int, *, seed: int) -> Linea
     return _fit(problem, lowest_degrees(count, best), seed)
 
 
+def cavity_polynomials(problem: LidDrivenCavity, count: int) -> LinearField:
+    """The stream function of a cavity by a square of about `count` polynomials, some of which the
+    conditions on the walls determine; see `ChebyshevCavity`."""
+    degree = max(round(count**0.5) - 1, 4)
+    solver = ChebyshevCavity(float(problem.viscosity), float(problem.lid_speed), degree)
+    degrees = np.indices((degree + 1, degree + 1)).reshape(2, -1).T
+    features = PolynomialFeatures(problem.lower, problem.upper, degrees)
+    weights = jnp.asarray(solver.coefficients().reshape(-1, 1))
+    return LinearField(features, weights, problem.corners)
+
+
 def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} dims"]:
     """The degrees of `count` products of polynomials that fill a box in these proportions."""
     sizes = np.ceil(2 * count ** (1 / len(aspects)) * aspects).astype(int) + 1
@@ -93,8 +104,7 @@ def _fit(problem: AbstractProblem, degrees: np.ndarray, seed: int) -> LinearFiel
 
 def _unfitted(problem: AbstractProblem, degrees: np.ndarray) -> LinearField:
     features = PolynomialFeatures(problem.lower, problem.upper, degrees)
-    weights = jnp.zeros((len(degrees), len(problem.fields)))
-    return LinearField(features, weights, problem.known_part)
+    return LinearField(features, jnp.zeros((len(degrees), len(problem.fields))))
 
 
 def _denser_at_the_sides(problem: AbstractProblem, points):

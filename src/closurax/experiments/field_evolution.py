@@ -43,9 +43,9 @@ def run(settings: FieldEvolution, workspace: Workspace) -> dict[str, float]:
 class _Experiment:
     def __init__(self, settings: FieldEvolution, workspace: Workspace):
         self.settings, self.workspace = settings, workspace
-        problem, classical = settings.problem.made(), settings.problem.classical()
-        assert isinstance(problem, AbstractEvolution) and isinstance(classical, AbstractEvolution)
-        self.problem, self.classical = problem, classical
+        problem = settings.problem.made()
+        assert isinstance(problem, AbstractEvolution)
+        self.problem = problem
 
     def solve(self, index: int) -> Stage:
         settings, seed = self.settings, self.settings.seed + index
@@ -82,14 +82,14 @@ class _Experiment:
         settings = self.settings
 
         def by_modes(count: int) -> dict[str, float]:
-            field = evolve_modes(self.classical, count, settings.saves, settings.tolerance)
+            field = evolve_modes(self.problem, count, settings.saves, settings.tolerance)
             modes = float(field.weights.shape[1])
-            shown = settings.problem.shown_classical(field)
+            shown = settings.problem.shown(field)
             return self._judge.scores(shown) | {"parameters": modes, "unknowns": modes}
 
         def by_differences(count: int) -> dict[str, float]:
             values, nodes = evolve_differences(
-                self.classical, count, settings.saves, settings.tolerance, self._test_axes()
+                self.problem, count, settings.saves, settings.tolerance, self._test_axes()
             )
             return self._judge.errors(values[..., None]) | {"unknowns": float(nodes)}
 
@@ -137,11 +137,11 @@ class _Experiment:
         return FieldJudge(problem, tuple(self.settings.test_shape), self.settings.seed)
 
     def _test_axes(self) -> list[np.ndarray]:
-        """The axes of the test grid in the coordinates of the problem that baselines solve."""
+        """The axes of the test grid in the coordinates of the problem that is solved."""
         axes = grid_axes(self._judge.problem, self.settings.test_shape)
-        if not isinstance(self.classical, Clustered):
+        if not isinstance(self.problem, Clustered):
             return axes
-        return [axes[0], *self.classical.from_physical(axes[1:])]
+        return [axes[0], *self.problem.from_physical(axes[1:])]
 
     def _evolved(self, count: int, seed: int) -> GaussianEvolution:
         settings = self.settings
@@ -150,6 +150,7 @@ class _Experiment:
             count,
             seed=seed,
             trial_count=min(settings.trial_gaussians, count),
+            exponents=settings.problem.exponents,
             saves=settings.saves,
             tolerance=settings.tolerance,
         )

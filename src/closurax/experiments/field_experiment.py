@@ -9,10 +9,9 @@ import jax
 
 from closurax.datasets.netcdf_output import write_netcdf
 from closurax.surrogates.fields import LinearField
-from closurax.surrogates.training import fit_gaussians
 
 from ..workspace import Stage, Workspace
-from .field_baselines import fit_polynomials, zero_field
+from .field_baselines import zero_field
 from .field_judge import FieldJudge
 from .field_report import write_report
 from .field_settings import FieldExperiment
@@ -49,7 +48,7 @@ class _Experiment:
         inputs = self._inputs(gaussians=settings.gaussians, seed=seed)
 
         def work() -> dict[str, Any]:
-            fit, seconds = timed(lambda: fit_gaussians(self.problem, settings.gaussians, seed=seed))
+            fit, seconds = timed(lambda: settings.problem.fit(settings.gaussians, seed))
             # The configuration is what the fit depends on, not all of the run.
             attributes: dict[str, str | int | float] = {
                 "seed": seed,
@@ -62,24 +61,19 @@ class _Experiment:
         return self.workspace.stage(f"fit-{index}", title, inputs, work)
 
     def converge(self) -> Stage:
-        counts = self.settings.convergence
+        counts, problem, seed = self.settings.convergence, self.settings.problem, self.settings.seed
 
         def work() -> dict[str, Any]:
-            return self._each(
-                counts,
-                lambda count: fit_gaussians(self.problem, count, seed=self.settings.seed).field,
-            )
+            return self._each(counts, lambda count: problem.fit(count, seed).field)
 
         inputs = self._inputs(counts=counts, test_points=self.settings.test_points)
         return self.workspace.stage("convergence", "fitting other numbers", inputs, work)
 
     def fit_baseline(self) -> Stage:
-        counts = self.settings.polynomials
+        counts, problem, seed = self.settings.polynomials, self.settings.problem, self.settings.seed
 
         def work() -> dict[str, Any]:
-            return self._each(
-                counts, lambda count: fit_polynomials(self.problem, count, seed=self.settings.seed)
-            )
+            return self._each(counts, lambda count: problem.fit_polynomials(count, seed))
 
         inputs = self._inputs(counts=counts, test_points=self.settings.test_points)
         return self.workspace.stage("polynomials", "fitting polynomials", inputs, work)
@@ -93,8 +87,7 @@ class _Experiment:
         def work() -> dict[str, Any]:
             each = []
             for index, stage in enumerate(fits):
-                found = read_gaussians(self._file(index))
-                field = LinearField(found.features, found.weights, self.problem.known_part)
+                field = self.settings.problem.completed(read_gaussians(self._file(index)))
                 timings = {name: stage.results[name] for name in ("seconds", "cpu_seconds")}
                 each.append(self._scores(field) | timings)
                 if index == 0:
@@ -102,23 +95,20 @@ class _Experiment:
                     write_netcdf(solution, self.workspace.path("solution.nc"))
             return {
                 "gaussians": summary_over_seeds(each),
-                "zero": self._judge.scores(
-                    zero_field(self.problem), zero_field(self._judge.problem)
-                )
-                | {"parameters": 0.0},
+                "zero": self._judge.scores(zero_field(self._judge.problem)) | {"parameters": 0.0},
             }
 
         return self.workspace.stage("judge", "judging on the test grid", inputs, work)
 
     @cached_property
     def _judge(self) -> FieldJudge:
-        settings = self.settings
+        settings, problem = self.settings, self.settings.problem
         return FieldJudge(
-            settings.problem.judged(), settings.test_points, settings.seed, self.problem
+            problem.judged(), settings.test_points, settings.seed, problem.judged_by_residual
         )
 
     def _scores(self, field: LinearField) -> dict[str, float]:
-        scores = self._judge.scores(field, self.settings.problem.shown(field))
+        scores = self._judge.scores(self.settings.problem.shown(field))
         # Not those of what is known in closed form.
         return scores | {"parameters": float(parameter_count((field.features, field.weights)))}
 

@@ -19,32 +19,26 @@ class FieldJudge:
         problem: AbstractProblem,
         points: int | tuple[int, ...],
         seed: int,
-        solved: AbstractProblem | None = None,
+        with_residual: bool = True,
     ):
         """**Arguments:**
 
         - `points`: of each axis of the grid, or of all of them.
         - `seed`: of the points where the residuals are taken, which no fit uses.
-        - `solved`: whose equations give the residuals, if they are not those of `problem`.
+        - `with_residual`: whether the equations of the problem tell whether a field solves it.
         """
         self.problem = problem
         self.shape = (points,) * problem.dims if isinstance(points, int) else points
-        self._equations = Collocation.held_out(solved or problem, seed + 1000)
+        self._equations = Collocation.held_out(problem, seed + 1000) if with_residual else None
 
-    def scores(self, field: AbstractField, shown: AbstractField | None = None) -> dict[str, float]:
-        """Errors, residual in the units of the equations, and the number of parameters.
-
-        **Arguments:**
-
-        - `field`: of what is solved.
-        - `shown`: the same as a field of the problem, if that is another one.
-        """
-        solution = on_grid(self.problem, shown or field, self.shape)
+    def scores(self, field: AbstractField) -> dict[str, float]:
+        """Errors, residual in the units of the equations, and the number of parameters."""
+        solution = on_grid(self.problem, field, self.shape)
         values = [solution[quantity.name].values for quantity in self.problem.fields]
-        return self.errors(np.stack(values, axis=-1)) | {
-            "residual": self._equations.not_exceeded(field),
-            "parameters": float(parameter_count(field)),
-        }
+        scores = self.errors(np.stack(values, axis=-1))
+        if self._equations is not None:
+            scores["residual"] = self._equations.not_exceeded(field)
+        return scores | {"parameters": float(parameter_count(field))}
 
     def errors(self, values: Float[np.ndarray, "*grid fields"]) -> dict[str, float]:
         """Those of values on the grid."""

@@ -9,7 +9,8 @@ from .settings import Section
 
 if TYPE_CHECKING:
     from closurax.physics.problems import AbstractEvolution, AbstractProblem, LidDrivenCavity
-    from closurax.surrogates.fields import AbstractField
+    from closurax.surrogates.fields import AbstractField, LinearField
+    from closurax.surrogates.training import GaussianFit
 
 _Waves = Annotated[int, Field(ge=1, le=100)]
 
@@ -19,26 +20,41 @@ class AbstractProblemSettings(Section):
 
     dims: ClassVar[int]
     title: ClassVar[str]
+    judged_by_residual: ClassVar[bool] = True
+    """Whether the equations of what is compared tell whether a field solves them."""
 
     @abstractmethod
     def made(self) -> "AbstractProblem":
-        """The problem that Gaussians solve."""
-
-    def classical(self) -> "AbstractProblem":
-        """The problem that the baselines solve."""
-        return self.made()
+        """The problem that is solved."""
 
     def judged(self) -> "AbstractProblem":
         """The problem whose solution is compared with."""
         return self.made()
 
     def shown(self, field: "AbstractField") -> "AbstractField":
-        """What a field that solves the first is for the last of these."""
+        """What a field that solves the one is for the other."""
         return field
 
-    def shown_classical(self, field: "AbstractField") -> "AbstractField":
-        """What a field that solves the second is for the last of these."""
-        return self.shown(field)
+    def fit(self, count: int, seed: int) -> "GaussianFit":
+        """The solution by Gaussians."""
+        from closurax.surrogates.training import fit_gaussians
+
+        return fit_gaussians(self.made(), count, seed=seed)
+
+    def fit_polynomials(self, count: int, seed: int) -> "LinearField":
+        """The solution by polynomials."""
+        from .field_baselines import fit_polynomials
+
+        return fit_polynomials(self.made(), count, seed=seed)
+
+    def completed(self, field: "LinearField") -> "LinearField":
+        """A field from its file, with what is known in closed form and not in the file."""
+        return field
+
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        """The powers of the curvature that Gaussians which evolve may follow; none for evenly."""
+        return (1 / 3, 1 / 2)
 
     @property
     def published(self) -> float | None:
@@ -134,11 +150,6 @@ class NonlinearDiffusionProblem(AbstractProblemSettings):
     title: ClassVar[str] = "Nonlinear diffusion evolved by Gaussians"
 
     def made(self) -> "AbstractProblem":
-        from closurax.physics.problems import Factored
-
-        return Factored(self.classical())
-
-    def classical(self) -> "AbstractEvolution":
         from closurax.physics.problems import Clustered
 
         return Clustered(self.judged())
@@ -149,21 +160,18 @@ class NonlinearDiffusionProblem(AbstractProblemSettings):
         return NonlinearDiffusion()
 
     def shown(self, field: "AbstractField") -> "AbstractField":
-        from closurax.surrogates.fields import ClusteredFeatures, EvolvedField, FactoredField
-
-        assert isinstance(field, EvolvedField)
-        problem = self.judged()
-        features = ClusteredFeatures(field.features, problem.lower[1:], problem.upper[1:])
-        field = EvolvedField(features, field.times, field.weights, field.slopes)
-        return FactoredField(problem.lift, field)
-
-    def shown_classical(self, field: "AbstractField") -> "AbstractField":
         from closurax.surrogates.fields import ClusteredFeatures, EvolvedField
 
         assert isinstance(field, EvolvedField)
         problem = self.judged()
         features = ClusteredFeatures(field.features, problem.lower[1:], problem.upper[1:])
         return EvolvedField(features, field.times, field.weights, field.slopes, problem.lift)
+
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        # With few Gaussians where the solution is nearly zero it becomes negative there; then
+        # diffusion ends, and errors grow.
+        return ()
 
     @property
     def published(self) -> float | None:
@@ -177,11 +185,29 @@ class CavityProblem(AbstractProblemSettings):
 
     dims: ClassVar[int] = 2
     title: ClassVar[str] = "The flow in a cavity under a lid, solved by Gaussians"
+    # A velocity alone has no divergence, whatever the forces.
+    judged_by_residual: ClassVar[bool] = False
+
+    def fit(self, count: int, seed: int) -> "GaussianFit":
+        from closurax.surrogates.training import fit_stream_gaussians
+
+        return fit_stream_gaussians(self.made(), count, seed=seed)
+
+    def fit_polynomials(self, count: int, seed: int) -> "LinearField":
+        from .field_baselines import cavity_polynomials
+
+        return cavity_polynomials(self.made(), count)
+
+    def completed(self, field: "LinearField") -> "LinearField":
+        from closurax.surrogates.fields import LinearField
+        from closurax.surrogates.training import stream_lift
+
+        return LinearField(field.features, field.weights, stream_lift(self.made()))
 
     def made(self) -> "LidDrivenCavity":
         from closurax.physics.problems import LidDrivenCavity
 
-        return LidDrivenCavity(self.viscosity, self.lid_speed)
+        return LidDrivenCavity(viscosity=self.viscosity, lid_speed=self.lid_speed)
 
     def judged(self) -> "AbstractProblem":
         from closurax.physics.problems import CavityVelocity

@@ -10,7 +10,13 @@ import xarray as xr
 
 from closurax.datasets.netcdf_output import write_netcdf
 from closurax.physics.problems import AbstractProblem
-from closurax.surrogates.fields import GaussianFeatures, LinearField, PeriodicFeatures
+from closurax.surrogates.fields import (
+    AbstractFeatures,
+    GaussianFeatures,
+    LinearField,
+    PeriodicFeatures,
+    VanishingFeatures,
+)
 
 
 def write_gaussians(
@@ -19,12 +25,22 @@ def write_gaussians(
     field: LinearField,
     attributes: Mapping[str, str | int | float],
 ) -> None:
-    """Writes centres, widths and weights, with the names and units of the problem."""
+    """Writes centres, widths and weights, with the names and units of the problem.
+
+    The field is these Gaussians, times parabolas on the coordinates that say so. What is added to
+    them in closed form is not in the file.
+    """
     features = field.features
+    order = np.zeros(problem.dims, np.int8)
+    while isinstance(features, VanishingFeatures):
+        order[list(features.axes)] += 1
+        features = features.features
     periods: tuple[float | None, ...] = (None,) * problem.dims
     if isinstance(features, PeriodicFeatures):
         periods, features = features.periods, features.features
     assert isinstance(features, GaussianFeatures)
+    # Of a cavity the vorticity follows from the stream function.
+    fields = problem.fields[: field.weights.shape[1]]
     places = ("gaussian", "coordinate")
     dataset = xr.Dataset(
         {
@@ -40,15 +56,25 @@ def write_gaussians(
                 np.array([np.nan if period is None else period for period in periods]),
                 {"long_name": "periods, missing where there is none"},
             ),
+            "vanishes": (
+                "coordinate",
+                order,
+                {"long_name": "power of a factor (1 - x^2), scaled to the box"},
+            ),
+            "box": (
+                ("coordinate", "end"),
+                np.stack([problem.lower, problem.upper], axis=-1),
+                {"long_name": "ends of the box"},
+            ),
         },
         {
             "coordinate": [quantity.name for quantity in problem.coordinates],
-            "field": [quantity.name for quantity in problem.fields],
+            "field": [quantity.name for quantity in fields],
             "coordinate_units": (
                 "coordinate",
                 [quantity.units for quantity in problem.coordinates],
             ),
-            "field_units": ("field", [quantity.units for quantity in problem.fields]),
+            "field_units": ("field", [quantity.units for quantity in fields]),
         },
         {
             "Conventions": "CF-1.11",
@@ -67,8 +93,13 @@ def read_gaussians(path: str | os.PathLike) -> LinearField:
             jnp.asarray(dataset["centre"].values), jnp.asarray(dataset["width"].values)
         )
         weights = jnp.asarray(dataset["weight"].values)
-        periods = dataset["period"].values
-    if np.isnan(periods).all():
-        return LinearField(gaussians, weights)
-    known = tuple(None if np.isnan(period) else float(period) for period in periods)
-    return LinearField(PeriodicFeatures(gaussians, known), weights)
+        periods, order = dataset["period"].values, dataset["vanishes"].values
+        lower, upper = (tuple(map(float, ends)) for ends in dataset["box"].values.T)
+    features: AbstractFeatures = gaussians
+    if not np.isnan(periods).all():
+        known = tuple(None if np.isnan(period) else float(period) for period in periods)
+        features = PeriodicFeatures(features, known)
+    for each in range(order.max()):
+        axes = tuple(map(int, np.flatnonzero(order > each)))
+        features = VanishingFeatures(features, lower, upper, axes)
+    return LinearField(features, weights)

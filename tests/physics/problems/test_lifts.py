@@ -17,7 +17,6 @@ from closurax.physics.problems import (
 from closurax.physics.problems.rounded_corner import rounded_corner
 from closurax.physics.problems.walls import blended
 
-
 PROBLEMS = [
     AllenCahn(),
     Burgers(),

@@ -1,0 +1,122 @@
+"""The flow in a cavity by Gaussians that have its walls built in."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from tqdm import tqdm
+
+from closurax.physics.errors import ClosuraxError
+from closurax.physics.problems import (
+    ChebyshevCavity,
+    Jet,
+    LidDrivenCavity,
+    StreamBasis,
+    galerkin_flow,
+    residual_size,
+    square_quadrature,
+)
+
+from ..fields.features import AbstractFeatures
+from ..fields.galerkin_basis import GalerkinBasis
+from ..fields.linear_field import LinearField
+from ..fields.polynomial_features import PolynomialFeatures
+from ..fields.vanishing_features import VanishingFeatures
+from .fit_gaussians import GaussianFit, climb, per_axis, quasi_random_gaussians, search
+
+# With it the values on the walls are right to 13 digits.
+_WALL_DEGREE = 20
+_TEST_DEGREE = 36
+
+
+def fit_stream_gaussians(
+    problem: LidDrivenCavity,
+    count: int,
+    *,
+    seed: int,
+    trial_count: int | None = None,
+    progress: bool = True,
+) -> GaussianFit:
+    r"""The stream function of a flow in a cavity as a sum of Gaussians, without a reference.
+
+    The Gaussians are multiplied by $(1 - \xi^2)^2 (1 - \eta^2)^2$ with the coordinates $\xi$ and
+    $\eta$ from -1 to 1, so that values and slopes vanish on the walls, and added to
+    `stream_lift`. The weights are those of Galerkin's method, see `galerkin_flow`. Numbers along
+    the axes and overlap are searched for as in `fit_gaussians`, by `residual_size` with test
+    functions that are polynomials.
+
+    **Arguments:**
+
+    - `problem`: the cavity.
+    - `count`: of Gaussians. The work grows with its third power.
+    - `seed`: of the centres.
+    - `trial_count`: of Gaussians in the search; by default a third of them.
+    - `progress`: whether to show a bar.
+
+    Raises `ClosuraxError` for fewer than ten Gaussians, and as `GalerkinBasis.spanning` and
+    `galerkin_flow` do.
+    """
+    if count < 10:
+        raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
+    trial_count = max(count // 3, 10) if trial_count is None else trial_count
+    viscosity, lid_speed = float(problem.viscosity), float(problem.lid_speed)
+    lift = stream_lift(problem)
+    tests = ChebyshevCavity(viscosity, lid_speed, _TEST_DEGREE)
+    held_out = square_quadrature(3 * _TEST_DEGREE // 2)
+    tested = tests.vanishing(*held_out[:2])
+
+    with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
+
+        def fit(number: int, overlap: float, aspects: np.ndarray) -> GaussianFit:
+            numbers = per_axis(number, aspects)
+            features = wall_gaussians(problem, number, numbers, overlap, seed)
+            # More points than Gaussians, also across the narrow ones near the walls.
+            x, y, measure = square_quadrature(int(1.5 * np.sqrt(number)) + 16)
+            points = np.stack([x, y], axis=-1)
+            basis = GalerkinBasis.spanning(features, points, measure)
+            along_x, along_y = np.asarray(basis.gradient)
+            laplacian = np.asarray(basis.second.sum(axis=0))
+            functions = StreamBasis(along_x, along_y, laplacian)
+            known = _flow(lift, points)
+            found = galerkin_flow(viscosity, lid_speed, measure, known, functions)
+            weights = basis.mixing @ jnp.asarray(found)[:, None]
+            field = LinearField(features, weights, lift)
+            flow = _flow(field, np.stack(held_out[:2], axis=-1))
+            residual = residual_size(viscosity, held_out[2], flow, tested)
+            bar.update()
+            bar.set_postfix(residual=f"{residual:.1e}", gaussians=number)
+            return GaussianFit(field, residual, overlap, tuple(map(float, numbers)))
+
+        best, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
+        return climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
+
+
+def wall_gaussians(
+    problem: LidDrivenCavity, count: int, numbers: np.ndarray, overlap: float, seed: int
+) -> AbstractFeatures:
+    """`quasi_random_gaussians` whose values and slopes vanish on the walls."""
+    features = quasi_random_gaussians(problem, count, numbers, overlap, seed)
+    for _ in range(2):
+        features = VanishingFeatures(features, problem.lower, problem.upper, (0, 1))
+    return features
+
+
+def stream_lift(problem: LidDrivenCavity) -> LinearField:
+    """A stream function with the velocity on all walls: `corner_stream` and a polynomial."""
+    solver = ChebyshevCavity(float(problem.viscosity), float(problem.lid_speed), _WALL_DEGREE)
+    degrees = np.indices((_WALL_DEGREE + 1,) * 2).reshape(2, -1).T
+    features = PolynomialFeatures(problem.lower, problem.upper, degrees)
+    weights = jnp.asarray(solver.at_the_walls().reshape(-1, 1))
+    return LinearField(features, weights, problem.corners)
+
+
+def _flow(field: LinearField, points: np.ndarray) -> StreamBasis:
+    jet = _jets(field, jnp.asarray(points))
+    gradient, second = np.asarray(jet.gradient)[:, 0], np.asarray(jet.second)[:, 0]
+    return StreamBasis(gradient[:, 0], gradient[:, 1], second.sum(axis=-1))
+
+
+@eqx.filter_jit
+def _jets(field: LinearField, points: Array) -> Jet:
+    return jax.lax.map(field.jet, points, batch_size=min(512, len(points)))
