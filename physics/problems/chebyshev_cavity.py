@@ -41,7 +41,7 @@ class ChebyshevCavity:
     $\xi = 2 x - 1$ and $\eta = 2 y - 1$, which `galerkin_flow` finds.
 
     With the defaults, a viscosity of 0.01 and a lid speed of 1 the relative error of the velocity
-    is 3e-8, and the work a few seconds; it falls with the eighth power of the degree: 1.7e-5 and
+    is 1e-8, and the work a few seconds; it falls with the eighth power of the degree: 1.7e-5 and
     2.4e-7 with degrees of 20 and 32.
 
     Raises `ClosuraxError` for a degree below 4, and as `galerkin_flow` does.

@@ -71,8 +71,8 @@ class Clustered(AbstractEvolution):
 
     def solution(self, points: Float[np.ndarray, "points dims"]) -> Float[np.ndarray, "points _"]:
         points = self.checked(points)
-        lower, upper = np.array(self.problem.lower[1:]), np.array(self.problem.upper[1:])
-        places = (lower + upper) / 2 + (upper - lower) / 2 * np.sin(np.pi / 2 * points[:, 1:])
+        middle, half = self._box()
+        places = middle + half * np.sin(np.pi / 2 * points[:, 1:])
         return self.problem.solution(np.concatenate([points[:, :1], places], axis=1))
 
     def physical(self, point: Float[Array, " dims"]) -> Float[Array, " dims"]:

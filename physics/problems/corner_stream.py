@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 
 def corner_stream(along: Any, down: Any, xp: Any = np) -> dict[tuple[int, int], Any]:
@@ -38,9 +37,8 @@ def corner_stream(along: Any, down: Any, xp: Any = np) -> dict[tuple[int, int], 
     }
 
 
-def corner_streams(
-    x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"], lid_speed: float
-) -> dict[tuple[int, int], Float[np.ndarray, " points"]]:
-    """The sum at both ends of the lid of a unit square, with derivatives along x and y."""
-    left, right = corner_stream(x, 1 - y), corner_stream(1 - x, 1 - y)
+def corner_streams(x: Any, y: Any, lid_speed: Any, xp: Any = np) -> dict[tuple[int, int], Any]:
+    """The sum at both ends of the lid of a unit square, with derivatives along x and y; see
+    `corner_stream`."""
+    left, right = corner_stream(x, 1 - y, xp), corner_stream(1 - x, 1 - y, xp)
     return {(p, q): lid_speed * (-1) ** q * (left[p, q] + (-1) ** p * right[p, q]) for p, q in left}

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from ..scheme import Quantity
 from .chebyshev_cavity import ChebyshevCavity
-from .corner_stream import corner_stream
+from .corner_stream import corner_streams
 from .jet import Jet
 from .problem import AbstractProblem, Condition
 from .walls import wall_conditions
@@ -59,8 +59,7 @@ class LidDrivenCavity(AbstractProblem):
     def corners(self, point: Float[Array, "2"]) -> Float[Array, "1"]:
         """The stream function of `corner_stream` at both ends of the lid."""
         x, y = point
-        total = sum(corner_stream(along, 1 - y, jnp)[0, 0] for along in (x, 1 - x))
-        return jnp.asarray(self.lid_speed * total)[None]
+        return corner_streams(x, y, self.lid_speed, jnp)[0, 0][None]
 
     def _slope(self, axis: int, upper: bool) -> Callable:
         def residual(point, jet):

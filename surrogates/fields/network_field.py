@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Key
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Jet, jet_at, jet_through
 
+from .checked_box import checked_box
 from .features import AbstractFeatures
 from .field import AbstractField
 
@@ -56,11 +57,7 @@ class NetworkField(AbstractField):
                 f"`out_fields` = {out_fields}, `width` = {width} and `depth` = {depth} must be at "
                 "least 1."
             )
-        self.lower, self.upper = tuple(map(float, lower)), tuple(map(float, upper))
-        if any(low >= high for low, high in zip(self.lower, self.upper, strict=True)):
-            raise ClosuraxError(
-                f"`upper` = {self.upper} must be above `lower` = {self.lower} along each axis."
-            )
+        self.lower, self.upper = checked_box(lower, upper)
         self.out_fields, self.width, self.depth = out_fields, width, depth
         self.features = features
         inputs = len(self.lower)

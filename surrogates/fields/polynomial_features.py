@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Jet
 
+from .checked_box import checked_box
 from .features import AbstractFeatures
 
 # Numbers of polynomials are rounded up to a multiple of this, so that one compiled function serves
@@ -44,11 +45,7 @@ class PolynomialFeatures(AbstractFeatures):
 
         Raises `ClosuraxError` for an empty box, or degrees that do not fit it.
         """
-        self.lower, self.upper = tuple(map(float, lower)), tuple(map(float, upper))
-        if any(low >= high for low, high in zip(self.lower, self.upper, strict=True)):
-            raise ClosuraxError(
-                f"`upper` = {self.upper} must be above `lower` = {self.lower} along each axis."
-            )
+        self.lower, self.upper = checked_box(lower, upper)
         features, dims = degrees.shape
         if dims != len(self.lower) or features < 1 or degrees.min() < 0:
             raise ClosuraxError(

@@ -18,7 +18,7 @@ from closurax.physics.errors import ClosuraxError
 # As a module: the list of classes that it knows holds the policy, which is in this package.
 from .. import surrogate_file
 from ..training.copied import copied
-from ..training.history import write_history
+from ..training.history import history_dataset, write_history
 from ..training.identity import arrays_digest, structure
 from ..training.state_checkpoint import read_checkpoint, write_checkpoint
 from .environment import AbstractEnvironment
@@ -154,24 +154,14 @@ def _write_policy(last: Path, state: LearnerState, iterations: int, identity) ->
 
 
 def _dataset(history, columns, identity) -> xr.Dataset:
-    data = {
-        name: (
-            "iteration",
-            np.asarray(column, float),
-            {"units": columns[name][0], "long_name": columns[name][1]},
-        )
-        for name, column in history.items()
-    }
-    number = np.arange(1, len(history["learning_time"]) + 1)
-    iteration = ("iteration", number, {"units": "1", "long_name": "iteration"})
     attrs = {
-        "Conventions": "CF-1.11",
         "title": f"history of a training by {identity['learner']}",
         "source": f"closurax {version('closurax')}, jax {jax.__version__}",
         "settings": json.dumps(identity["settings"]),
         "seed": identity["seed"],
     }
-    return xr.Dataset(data, coords={"iteration": iteration}, attrs=attrs)
+    iterations = range(1, len(history["learning_time"]) + 1)
+    return history_dataset("iteration", iterations, history, columns, attrs)
 
 
 def _check_finite(row, columns, iteration: int, written: int, last: Path | None) -> None:

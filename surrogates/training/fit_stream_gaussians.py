@@ -4,7 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError
@@ -105,10 +105,16 @@ def wall_gaussians(
 def stream_lift(problem: LidDrivenCavity) -> LinearField:
     """A stream function with the velocity on all walls: `corner_stream` and a polynomial."""
     solver = ChebyshevCavity(float(problem.viscosity), float(problem.lid_speed), _WALL_DEGREE)
-    degrees = np.indices((_WALL_DEGREE + 1,) * 2).reshape(2, -1).T
+    return stream_polynomials(problem, solver.at_the_walls())
+
+
+def stream_polynomials(
+    problem: LidDrivenCavity, coefficients: Float[np.ndarray, "degrees degrees"]
+) -> LinearField:
+    """The stream function with these coefficients of `ChebyshevCavity`, corners included."""
+    degrees = np.indices(coefficients.shape).reshape(2, -1).T
     features = PolynomialFeatures(problem.lower, problem.upper, degrees)
-    weights = jnp.asarray(solver.at_the_walls().reshape(-1, 1))
-    return LinearField(features, weights, problem.corners)
+    return LinearField(features, jnp.asarray(coefficients.reshape(-1, 1)), problem.corners)
 
 
 def _flow(field: LinearField, points: np.ndarray) -> StreamBasis:

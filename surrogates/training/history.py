@@ -1,6 +1,7 @@
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -50,13 +51,33 @@ class History:
 
     def to_dataset(self, **attrs: str | int) -> xr.Dataset:
         """The columns over `epoch`."""
-        data = {
-            name: ("epoch", column, {"units": _COLUMNS[name][0], "long_name": _COLUMNS[name][1]})
-            for name, column in self.arrays().items()
-        }
-        epoch = ("epoch", np.arange(1, self.epochs + 1), {"units": "1", "long_name": "epoch"})
-        attrs = {"Conventions": "CF-1.11", "best_epoch": self.best_epoch, **attrs}
-        return xr.Dataset(data, coords={"epoch": epoch}, attrs=attrs)
+        epochs = range(1, self.epochs + 1)
+        attrs = {"best_epoch": self.best_epoch, **attrs}
+        return history_dataset("epoch", epochs, self.arrays(), _COLUMNS, attrs)
+
+
+def history_dataset(
+    axis: str,
+    numbers: Sequence[int],
+    columns: Mapping[str, Sequence[float] | np.ndarray],
+    described: Mapping[str, tuple[str, str]],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Columns over the numbers of what was done, with units and a long name of each.
+
+    **Arguments:**
+
+    - `axis`: what the numbers count, such as `"epoch"`.
+    - `described`: units and long names of the columns, and of the axis if it is not called what it
+        counts; a column that has none is a number, called by its name.
+    """
+    data = {}
+    for name, column in columns.items():
+        units, long_name = described.get(name, ("1", name.replace("_", " ")))
+        data[name] = (axis, np.asarray(column, float), {"units": units, "long_name": long_name})
+    units, long_name = described.get(axis, ("1", axis))
+    counted = (axis, np.asarray(numbers, int), {"units": units, "long_name": long_name})
+    return xr.Dataset(data, {axis: counted}, {"Conventions": "CF-1.11", **attrs})
 
 
 def write_history(dataset: xr.Dataset, path: Path) -> None:

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import jax.random as jr
 import jax.tree_util as jtu
-import numpy as np
 import optax
 import xarray as xr
 from jaxtyping import Array, Bool, Float, PyTree
@@ -22,6 +21,7 @@ from closurax.physics import AbstractModel
 from closurax.physics.errors import ClosuraxError
 
 from .copied import copied
+from .history import history_dataset
 from .identity import arrays_digest, structure
 from .parameter_average import parameter_average
 from .state_checkpoint import read_checkpoint, write_checkpoint
@@ -247,16 +247,10 @@ def _check(iterations: int, members: int, windows: Sequence[float], restart: flo
 
 
 def _history(columns: dict[str, list[float]], seed: int, windows: Sequence[float]) -> xr.Dataset:
-    data = {
-        name: ("iteration", np.asarray(columns[name], float), {"units": units, "long_name": text})
-        for name, (units, text) in _COLUMNS.items()
-    }
-    attrs: dict[str, Any] = {
-        "Conventions": "CF-1.11",
+    attrs = {
         "source": f"closurax {version('closurax')}, jax {jax.__version__}",
         "seed": seed,
         "windows": " ".join(f"{window:g}" for window in windows),
     }
-    count = len(columns["loss"])
-    iteration = ("iteration", np.arange(1, count + 1), {"units": "1", "long_name": "iteration"})
-    return xr.Dataset(data, {"iteration": iteration}, attrs)
+    iterations = range(1, len(columns["loss"]) + 1)
+    return history_dataset("iteration", iterations, columns, _COLUMNS, attrs)

@@ -20,6 +20,7 @@ from ..fields.field import AbstractField
 from .collocation import AbstractCollocation, Collocation
 from .field_optimiser import AbstractFieldOptimiser, Equations
 from .gradient_descent import GradientDescent
+from .history import history_dataset
 from .trainable import trainable_arrays
 
 Measures = Callable[[AbstractField], Mapping[str, float]]
@@ -197,16 +198,11 @@ def _check_shapes(field: AbstractField, collocation: AbstractCollocation) -> Non
 
 def _history(rows: Mapping[int, Mapping[str, float]], seed: int) -> xr.Dataset:
     names = [*_COLUMNS, *(name for name in next(iter(rows.values()), {}) if name not in _COLUMNS)]
-    step = ("step", np.asarray([*rows], int), {"units": "1", "long_name": "steps done"})
-    data = {}
-    for name in names:
-        units, long_name = _COLUMNS.get(name, ("1", name.replace("_", " ")))
-        values = np.asarray([row[name] for row in rows.values()], float)
-        data[name] = ("step", values, {"units": units, "long_name": long_name})
+    columns = {name: [row[name] for row in rows.values()] for name in names}
     attrs = {
-        "Conventions": "CF-1.11",
         "title": "history of a training",
         "source": f"closurax {version('closurax')}, jax {jax.__version__}",
         "seed": seed,
     }
-    return xr.Dataset(data, {"step": step}, attrs)
+    described = {**_COLUMNS, "step": ("1", "steps done")}
+    return history_dataset("step", [*rows], columns, described, attrs)

@@ -11,6 +11,7 @@ from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, ChebyshevCavity, LidDrivenCavity
 from closurax.surrogates.fields import LinearField, PolynomialFeatures
 from closurax.surrogates.training import Collocation, solve_weights
+from closurax.surrogates.training.fit_stream_gaussians import stream_polynomials
 from closurax.surrogates.training.proportions import stretched
 
 _FAR, _STRETCH = 4.0, 1.4
@@ -73,10 +74,7 @@ def cavity_polynomials(problem: LidDrivenCavity, count: int) -> LinearField:
     conditions on the walls determine; see `ChebyshevCavity`."""
     degree = max(round(count**0.5) - 1, 4)
     solver = ChebyshevCavity(float(problem.viscosity), float(problem.lid_speed), degree)
-    degrees = np.indices((degree + 1, degree + 1)).reshape(2, -1).T
-    features = PolynomialFeatures(problem.lower, problem.upper, degrees)
-    weights = jnp.asarray(solver.coefficients().reshape(-1, 1))
-    return LinearField(features, weights, problem.corners)
+    return stream_polynomials(problem, solver.coefficients())
 
 
 def lowest_degrees(count: int, aspects: np.ndarray) -> Int[np.ndarray, "{count} dims"]:

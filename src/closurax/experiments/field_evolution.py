@@ -108,7 +108,7 @@ class _Experiment:
         settings = self.settings
         inputs = {
             "solved": [stage.fingerprint for stage in solved],
-            "test_shape": self.settings.test_shape,
+            "test_shape": settings.test_shape,
         }
 
         def work() -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """What a simulation costs with each closure, and what the DNS costs."""
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import equinox as eqx
 import jax
-import numpy as np
 import xarray as xr
 
 from closurax import datasets
@@ -17,6 +15,7 @@ from closurax.physics.spectral import SpectralGrid
 
 from .closure_training_settings import CoarseModel
 from .coarse_turbulence import coarse_model, run_options, start_states
+from .shortest_seconds import shortest_of_each
 
 _STEPS, _DNS_STEPS, _ROUNDS = 50, 5, 5
 
@@ -29,8 +28,7 @@ def simulation_costs(
 ) -> dict[str, float]:
     """Seconds of wall time for a simulated second of one member, by closure, and of the `dns`.
 
-    All are timed in turn, several times over, and the shortest time of each counts, so that what
-    else the machine does meets all alike.
+    All are timed in turn, see `shortest_of_each`.
 
     **Arguments:**
 
@@ -50,20 +48,11 @@ def simulation_costs(
 
         return jax.vmap(of_member)(states)
 
-    runs: dict[str, tuple[Callable[[], Any], float]] = {
-        name: (partial(advance, closure, states), duration * members)
-        for name, closure in closures.items()
-    }
-    runs["dns"] = _dns_run(settings, case)
-    for run, _ in runs.values():
-        jax.block_until_ready(run())
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(_ROUNDS):
-        for name, (run, simulated) in runs.items():
-            begin = time.perf_counter()
-            jax.block_until_ready(run())
-            seconds[name].append((time.perf_counter() - begin) / simulated)
-    return {name: float(np.min(values)) for name, values in seconds.items()}
+    works = {name: partial(advance, closure, states) for name, closure in closures.items()}
+    dns, dns_duration = _dns_run(settings, case)
+    seconds = shortest_of_each({**works, "dns": dns}, _ROUNDS)
+    costs = {name: seconds[name] / (duration * members) for name in works}
+    return costs | {"dns": seconds["dns"] / dns_duration}
 
 
 def _dns_run(settings: CoarseModel, case: xr.Dataset) -> tuple[Callable[[], Any], float]:

@@ -1,6 +1,5 @@
 """The experiment `subgrid-turbulence`: closures side by side in running simulations."""
 
-import time
 from typing import Any
 
 import equinox as eqx
@@ -25,6 +24,7 @@ from .parameter_count import parameter_count
 from .physical_closures import physical_closure
 from .reference import reference_of, shipped_reference
 from .run_file import write_run
+from .shortest_seconds import shortest_seconds
 from .subgrid_networks import untrained_network
 from .subgrid_turbulence_report import write_report
 from .subgrid_turbulence_settings import SubgridTurbulence
@@ -303,9 +303,7 @@ def _seconds_per_time_unit(
 ) -> float:
     """Wall time per simulated second and member, without compilation; the fastest of a few."""
     duration = 2 * options["save_every"]
-    seconds = []
-    for _ in range(1 + _TIMED_RUNS):
-        start = time.perf_counter()
-        model.run(state, duration, progress=False, **options)
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:]) / (duration * state.shape[0])
+    seconds = shortest_seconds(
+        lambda: model.run(state, duration, progress=False, **options), _TIMED_RUNS
+    )
+    return seconds / (duration * state.shape[0])
