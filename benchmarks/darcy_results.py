@@ -17,6 +17,7 @@ COLUMNS = {
     "l2": "relative L2",
     "h1": "relative H1",
     "worst_l2": "L2, worst sample",
+    "symmetrised_l2": "L2, mean of eight turned copies",
     "finer_l2": "L2 on 128 x 128, as it is",
     "finer_resampled_l2": "L2 on 128 x 128, on sub-grids",
 }

@@ -68,6 +68,7 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.operators.WithCoordinates": operators.WithCoordinates,
     "closurax.surrogates.operators.Resampled": operators.Resampled,
     "closurax.surrogates.operators.ResidualStep": operators.ResidualStep,
+    "closurax.surrogates.operators.SymmetrisedOperator": operators.SymmetrisedOperator,
     "closurax.surrogates.operators.InBFloat16": operators.InBFloat16,
     "closurax.surrogates.operators.FieldSurrogate": operators.FieldSurrogate,
     "closurax.surrogates.operators.OperatorClosure": operators.OperatorClosure,

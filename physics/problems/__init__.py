@@ -1,11 +1,11 @@
 from .allen_cahn import AllenCahn as AllenCahn
+from .box_quadrature import box_quadrature as box_quadrature
 from .burgers import Burgers as Burgers
 from .chebyshev_cavity import (
     ChebyshevCavity as ChebyshevCavity,
     StreamBasis as StreamBasis,
     galerkin_flow as galerkin_flow,
     residual_size as residual_size,
-    square_quadrature as square_quadrature,
 )
 from .clustered import Clustered as Clustered
 from .corner_stream import corner_stream as corner_stream

@@ -6,6 +6,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from ..errors import ClosuraxError
+from .box_quadrature import box_quadrature
 from .corner_stream import corner_streams
 
 _STEPS = 20
@@ -75,7 +76,8 @@ class ChebyshevCavity:
 
     def coefficients(self) -> Float[np.ndarray, "degrees degrees"]:
         """Those of the polynomials."""
-        x, y, measure = square_quadrature(3 * self.degree // 2)
+        points, measure = box_quadrature((0.0, 0.0), (1.0, 1.0), [3 * self.degree // 2] * 2)
+        x, y = points.T
         start = self.at_the_walls()
         found = galerkin_flow(
             self.viscosity, self.lid_speed, measure, self.known(x, y, start), self.vanishing(x, y)
@@ -206,17 +208,6 @@ def _tested(
         given + each @ found for given, each in zip(known, basis, strict=True)
     )  # fmt: skip
     return viscosity * basis.laplacian + y[:, None] * basis.x - x[:, None] * basis.y, spin
-
-
-def square_quadrature(
-    count: int,
-) -> tuple[
-    Float[np.ndarray, " points"], Float[np.ndarray, " points"], Float[np.ndarray, " points"]
-]:
-    """The points in the unit square, and the weights, of products of a quadrature of Gauss."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    x, y = (each.ravel() for each in np.meshgrid(*[(nodes + 1) / 2] * 2, indexing="ij"))
-    return x, y, np.multiply.outer(weights, weights).ravel() / 4
 
 
 def _products(

@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 import jax
@@ -9,8 +8,15 @@ from jaxtyping import Array, Float
 from closurax.physics import AbstractMemorylessScheme, Quantity
 from closurax.physics.errors import GridMismatchError, SchemeMismatchError
 
+from ..square_symmetries import (
+    SQUARE_SYMMETRIES,
+    Symmetry,
+    is_reflection,
+    turned,
+    turned_back,
+)
+
 _PSEUDOSCALARS = ("vorticity", "streamfunction", "vorticity_tendency")
-_SYMMETRIES = tuple(product((False, True), repeat=3))
 
 
 class SymmetrisedClosure(AbstractMemorylessScheme):
@@ -51,7 +57,7 @@ class SymmetrisedClosure(AbstractMemorylessScheme):
                 f"{grid.length_x:g} x {grid.length_y:g} m."
             )
         turned = {
-            quantity.name: jnp.stack([_turn(inputs[quantity.name], g) for g in _SYMMETRIES])
+            quantity.name: jnp.stack([_turn(inputs[quantity.name], g) for g in SQUARE_SYMMETRIES])
             for quantity in self.reads
         }
         tendencies = jax.vmap(lambda fields: self.closure.tendencies({**fields, "grid": grid}))(
@@ -59,23 +65,20 @@ class SymmetrisedClosure(AbstractMemorylessScheme):
         )
         return {
             name: jnp.mean(
-                jnp.stack([_turn_back(values[i], g) for i, g in enumerate(_SYMMETRIES)]), axis=0
+                jnp.stack([_turn_back(values[i], g) for i, g in enumerate(SQUARE_SYMMETRIES)]),
+                axis=0,
             )
             for name, values in tendencies.items()
         }
 
 
-def _turn(field: Float[Array, "n n"], symmetry: tuple[bool, ...]) -> Float[Array, "n n"]:
-    swap, flip_x, flip_y = symmetry
-    field = field.T if swap else field
-    field = field[::-1] if flip_x else field
-    field = field[:, ::-1] if flip_y else field
-    return -field if sum(symmetry) % 2 else field
+def _turn(field: Float[Array, "n n"], symmetry: Symmetry) -> Float[Array, "n n"]:
+    return _sign(symmetry) * turned(field, symmetry)
 
 
-def _turn_back(field: Float[Array, "n n"], symmetry: tuple[bool, ...]) -> Float[Array, "n n"]:
-    swap, flip_x, flip_y = symmetry
-    field = field[:, ::-1] if flip_y else field
-    field = field[::-1] if flip_x else field
-    field = field.T if swap else field
-    return -field if sum(symmetry) % 2 else field
+def _turn_back(field: Float[Array, "n n"], symmetry: Symmetry) -> Float[Array, "n n"]:
+    return _sign(symmetry) * turned_back(field, symmetry)
+
+
+def _sign(symmetry: Symmetry) -> float:
+    return -1.0 if is_reflection(symmetry) else 1.0

@@ -11,6 +11,7 @@ from .operator import AbstractOperator as AbstractOperator
 from .operator_closure import OperatorClosure as OperatorClosure
 from .resampled import Resampled as Resampled
 from .residual_step import ResidualStep as ResidualStep
+from .symmetrised_operator import SymmetrisedOperator as SymmetrisedOperator
 from .unet import UNet as UNet
 from .v_cycle import VCycle as VCycle
 from .v_cycle_preconditioner import VCyclePreconditioner as VCyclePreconditioner

@@ -15,8 +15,11 @@ from closurax.physics.solvers import DiagonalLinearTerm, DiagonalRootFinder
 from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
 from ..fields.galerkin_basis import GalerkinBasis
+from .chebyshev_series import chebyshev_series
 
 _MAX_STEPS = 1_000_000
+# Of double precision, in sums over the points of a quadrature.
+_ROUNDING = 1e-13
 
 
 def evolve(
@@ -74,7 +77,7 @@ def evolve(
         linear = DiagonalLinearTerm((0.0 if diffusivity is None else diffusivity) * eigenvalues)
     tendency: Any = _Projected(problem, basis, offset)
     if problem.is_linear:
-        tendency = _Linear(tendency, _matrix(problem, basis, times[0]))
+        tendency = _Linear(_known(tendency, times), _matrix(problem, basis, times[0]))
     # The solve ends its steps at the times that are kept: between them it is less accurate.
     controller = diffrax.ClipStepSizeController(
         diffrax.PIDController(rtol=tolerance, atol=tolerance, pcoeff=0.2, icoeff=0.5),
@@ -128,11 +131,34 @@ class _Projected(eqx.Module):
 class _Linear(eqx.Module):
     """The same for a linear problem: by one matrix, and what the offset contributes."""
 
-    projected: _Projected
+    known: Callable[[Array], Array]
+    """A function of an array with the time."""
     matrix: Float[Array, "modes modes"]
 
     def __call__(self, t, state, args=None):
-        return self.projected(t, None) + state @ self.matrix
+        return self.known(t[None])[None] + state @ self.matrix
+
+
+class _OfOffset(eqx.Module):
+    projected: _Projected
+
+    def __call__(self, times: Float[Array, "1"]) -> Float[Array, " modes"]:
+        return self.projected(times[0], None)[0]
+
+
+def _known(projected: _Projected, times: Float[np.ndarray, " times"]) -> Callable[[Array], Array]:
+    """What the offset contributes, as a series in time if that is as good.
+
+    It takes derivatives of the offset at all points; a solve would do so in every stage.
+    """
+    direct = _OfOffset(projected)
+    leaves = jax.tree.leaves(eqx.filter(direct, eqx.is_array))
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+        return direct
+    series = chebyshev_series(
+        lambda time: direct(time[None]), float(times[0]), float(times[-1]), _ROUNDING
+    )
+    return direct if series is None else series
 
 
 @eqx.filter_jit

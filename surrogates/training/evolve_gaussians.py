@@ -17,7 +17,7 @@ from .evolve_field import evolve
 from .place_gaussians import Density
 
 _EXPONENTS = (1 / 3, 1 / 2)
-_OVERLAPS = (1.5, 2.0)
+_OVERLAPS = (1.5, 1.75, 2.0)
 # Of the runs that only tell where the next one needs its Gaussians.
 _ROUGHLY = 1e-6
 _TIMES_LOOKED_AT = 10
@@ -27,7 +27,7 @@ class GaussianEvolution(NamedTuple):
     """A field of Gaussians with weights of time, and how its centres were chosen.
 
     The residual is the root mean square of what is left of the equation at points that were not
-    used, in the search; it tells which of two placements is better, not how large the error is.
+    used; it tells which of two placements is better, not how large the error is.
     """
 
     field: EvolvedField
@@ -51,9 +51,9 @@ def evolve_gaussians(
     """The solution of an evolution problem by Gaussians in space, without a reference.
 
     A first run, with few Gaussians that are spread evenly, shows where the solution is curved.
-    Others put as many there, by several powers of the curvature, then with wider Gaussians; the
-    residual at other points decides between them. The run with all Gaussians follows the
-    curvature of the best of these.
+    Others put as many there, by several powers of the curvature. The runs with all Gaussians
+    follow the curvature of the best of these, and have wider Gaussians as long as that helps.
+    What decides is the residual at other points.
 
     **Arguments:**
 
@@ -99,14 +99,16 @@ def evolve_gaussians(
             if residual < smallest:
                 best, chosen, smallest = found, exponent, residual
         # A power of zero is an even density.
-        density = Density.of_curvature(problem, even, nodes, exponent=chosen)
-        for wider in _OVERLAPS[1:]:
-            found, _ = run(density, trial_count, wider, roughly)
-            residual = _left(problem, found, points, measure)
-            if residual < smallest:
-                best, overlap, smallest = found, wider, residual
         density = Density.of_curvature(problem, best, nodes, exponent=chosen)
+        # Which overlap is best depends on the number of Gaussians: it is tried with all of them.
         field, modes = run(density, count, overlap, tolerance)
+        smallest = _left(problem, field, points, measure)
+        for wider in _OVERLAPS[1:]:
+            found, its_modes = run(density, count, wider, tolerance)
+            residual = _left(problem, found, points, measure)
+            if residual >= smallest:
+                break
+            field, modes, overlap, smallest = found, its_modes, wider, residual
     return GaussianEvolution(field, smallest, chosen, overlap, modes)
 
 
@@ -129,10 +131,9 @@ def evolve_with_density(
     return field, basis.modes
 
 
-def _cells(problem: AbstractEvolution, count: int) -> list[int]:
-    """Along each axis, for three or more points to a Gaussian."""
-    dims = problem.dims - 1
-    return [int(np.ceil((count * 3 ** (1 - dims)) ** (1 / dims))) + dims - 1] * dims
+def _cells(problem: AbstractEvolution, count: int) -> int:
+    """For a bit more than three points to a Gaussian."""
+    return int(np.ceil(1.1 * count * 3 ** (2 - problem.dims)))
 
 
 def _nodes(problem: AbstractEvolution, count: int) -> int:
@@ -142,7 +143,7 @@ def _nodes(problem: AbstractEvolution, count: int) -> int:
 def _held_out(problem: AbstractEvolution, field: EvolvedField, count: int):
     """Points that serve an even and a graded density alike."""
     density = Density.of_curvature(problem, field, _nodes(problem, count), even=0.5)
-    return density.quadrature([cells + 2 for cells in _cells(problem, count)])
+    return density.quadrature(int(1.1 * _cells(problem, count)))
 
 
 def _left(

@@ -13,9 +13,9 @@ from closurax.physics.problems import (
     Jet,
     LidDrivenCavity,
     StreamBasis,
+    box_quadrature,
     galerkin_flow,
     residual_size,
-    square_quadrature,
 )
 
 from ..fields.features import AbstractFeatures
@@ -63,8 +63,8 @@ def fit_stream_gaussians(
     viscosity, lid_speed = float(problem.viscosity), float(problem.lid_speed)
     lift = stream_lift(problem)
     tests = ChebyshevCavity(viscosity, lid_speed, _TEST_DEGREE)
-    held_out = square_quadrature(3 * _TEST_DEGREE // 2)
-    tested = tests.vanishing(*held_out[:2])
+    held_out, weights_there = box_quadrature((0.0, 0.0), (1.0, 1.0), [3 * _TEST_DEGREE // 2] * 2)
+    tested = tests.vanishing(*held_out.T)
 
     with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
 
@@ -72,8 +72,8 @@ def fit_stream_gaussians(
             numbers = per_axis(number, aspects)
             features = wall_gaussians(problem, number, numbers, overlap, seed)
             # More points than Gaussians, also across the narrow ones near the walls.
-            x, y, measure = square_quadrature(int(1.5 * np.sqrt(number)) + 16)
-            points = np.stack([x, y], axis=-1)
+            points_per_axis = int(1.5 * np.sqrt(number)) + 16
+            points, measure = box_quadrature((0.0, 0.0), (1.0, 1.0), [points_per_axis] * 2)
             basis = GalerkinBasis.spanning(features, points, measure)
             along_x, along_y = np.asarray(basis.gradient)
             laplacian = np.asarray(basis.second.sum(axis=0))
@@ -82,8 +82,8 @@ def fit_stream_gaussians(
             found = galerkin_flow(viscosity, lid_speed, measure, known, functions)
             weights = basis.mixing @ jnp.asarray(found)[:, None]
             field = LinearField(features, weights, lift)
-            flow = _flow(field, np.stack(held_out[:2], axis=-1))
-            residual = residual_size(viscosity, held_out[2], flow, tested)
+            flow = _flow(field, held_out)
+            residual = residual_size(viscosity, weights_there, flow, tested)
             bar.update()
             bar.set_postfix(residual=f"{residual:.1e}", gaussians=number)
             return GaussianFit(field, residual, overlap, tuple(map(float, numbers)))

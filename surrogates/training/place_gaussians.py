@@ -13,13 +13,14 @@ import scipy.spatial
 from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractEvolution, grid_points
+from closurax.physics.problems import AbstractEvolution, box_quadrature, grid_points
 
 from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.periodic_features import PeriodicFeatures
 from ..fields.vanishing_features import VanishingFeatures
+from .equal_mass_cells import equal_mass_cells
 
 # Centres lie outside of the box, too, up to this many widths from it: with fewer of them the error
 # at the walls does not fall with the number of Gaussians.
@@ -56,9 +57,10 @@ class Density(eqx.Module):
     ) -> Self:
         r"""Larger where a field is curved at some time,
 
-        $$\rho \propto \max_t |\nabla^2 u|^p, \qquad \text{smoothed, and a part that is even},$$
+        $$\rho \propto \max_t |\nabla^2 u|^{p d}, \qquad \text{smoothed, and a part that is even},$$
 
-        with the sizes of the second derivatives along all axes in the place of the Laplacian.
+        in $d$ dimensions, with the sizes of the second derivatives along all axes in the place of
+        the Laplacian. So distances are as the power $-p$ of the curvature.
 
         **Arguments:**
 
@@ -76,7 +78,7 @@ class Density(eqx.Module):
         curvature = np.zeros(len(places))
         for time in np.linspace(problem.lower[0], problem.upper[0], snapshots):
             curvature = np.maximum(curvature, np.asarray(_curvature(field.at(time), places)))
-        values = (curvature**exponent).reshape([nodes] * len(axes))
+        values = (curvature ** (exponent * len(axes))).reshape([nodes] * len(axes))
         modes = ["wrap" if periodic else "nearest" for periodic in problem.periodic[1:]]
         # A mean over so many nodes that the density does not follow single Gaussians.
         values = scipy.ndimage.gaussian_filter(values, nodes / 100, mode=modes)
@@ -105,7 +107,7 @@ class Density(eqx.Module):
             raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
         around = self._with_margin(count, overlap)
         if len(self.axes) == 1:
-            centres = around._at_parts((np.arange(count) + 0.5) / count, 0)[:, None]
+            centres = around._divided(count)
         else:
             centres = around._relaxed(count, seed)
         spacing = (around._mass() / count / around._at(centres)) ** (1 / len(self.axes))
@@ -124,27 +126,21 @@ class Density(eqx.Module):
         return features
 
     def quadrature(
-        self, cells: Sequence[int]
+        self, cells: int
     ) -> tuple[Float[np.ndarray, "points space"], Float[np.ndarray, " points"]]:
         """The points and weights of a quadrature: products of three of Gauss in each cell.
 
         **Arguments:**
 
-        - `cells`: how many there are along each axis; they divide what the density of the other
-            axes is at its largest into equal parts.
+        - `cells`: how many there are, with the same mass each.
         """
-        nodes, weights = np.polynomial.legendre.leggauss(_NODES_PER_CELL)
-        points, measures = [], []
-        for axis, count in enumerate(cells):
-            edges = self._at_parts(np.arange(count + 1) / count, axis)
-            half = np.diff(edges)[:, None] / 2
-            middle = (edges[1:] + edges[:-1])[:, None] / 2
-            points.append((middle + half * nodes).ravel())
-            measures.append((half * weights).ravel())
-        total = measures[0]
-        for measure in measures[1:]:
-            total = np.multiply.outer(total, measure)
-        return grid_points(points).reshape(-1, len(points)), total.ravel()
+        lower, upper = (np.array([axis[end] for axis in self.axes]) for end in (0, -1))
+        low, high = equal_mass_cells(self._at, lower, upper, cells)
+        dims = len(self.axes)
+        within, shares = box_quadrature([0.0] * dims, [1.0] * dims, [_NODES_PER_CELL] * dims)
+        sides = high - low
+        points = low[:, None] + sides[:, None] * within
+        return points.reshape(-1, dims), np.multiply.outer(sides.prod(axis=1), shares).ravel()
 
     def _mass(self) -> float:
         values = self.values
@@ -156,13 +152,6 @@ class Density(eqx.Module):
         return scipy.interpolate.RegularGridInterpolator(
             self.axes, self.values, bounds_error=False, fill_value=None
         )(places)
-
-    def _at_parts(self, parts: np.ndarray, axis: int) -> np.ndarray:
-        """Where along an axis these parts of all Gaussians lie below."""
-        others = tuple(other for other in range(len(self.axes)) if other != axis)
-        profile, line = self.values.max(axis=others), self.axes[axis]
-        below = np.concatenate([[0], np.cumsum((profile[1:] + profile[:-1]) / 2 * np.diff(line))])
-        return scipy.interpolate.PchipInterpolator(below / below[-1], line)(parts)
 
     def _with_margin(self, count: int, overlap: float) -> "Density":
         """The same in a box that is larger by the margin where it is not periodic."""
@@ -178,6 +167,12 @@ class Density(eqx.Module):
             axes[axis] = np.concatenate([[line[0] - margins[0]], line, [line[-1] + margins[1]]])
             values = np.pad(values, [(int(each == axis),) * 2 for each in range(dims)], "edge")
         return Density(tuple(axes), values, self.periodic)
+
+    def _divided(self, count: int) -> np.ndarray:
+        values, line = self.values, self.axes[0]
+        below = np.concatenate([[0], np.cumsum((values[1:] + values[:-1]) / 2 * np.diff(line))])
+        parts = (np.arange(count) + 0.5) / count
+        return scipy.interpolate.PchipInterpolator(below / below[-1], line)(parts)[:, None]
 
     def _relaxed(self, count: int, seed: int) -> np.ndarray:
         dims, generator = len(self.axes), np.random.default_rng(seed)

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AllenCahn, Burgers, FlowMixing
+from closurax.physics.problems import AllenCahn, Burgers, FlowMixing, box_quadrature
 from closurax.physics.problems.problem import AbstractEvolution
 from closurax.physics.problems.walls import wall_conditions
 from closurax.physics.scheme import Quantity
-from closurax.surrogates.fields import GalerkinBasis, VanishingFeatures, on_grid
+from closurax.surrogates.fields import GalerkinBasis, LinearField, VanishingFeatures, on_grid
 from closurax.surrogates.training import Density, evolve, evolve_gaussians
-from closurax.surrogates.training.evolve_field import _Linear, _matrix, _Projected
+from closurax.surrogates.training.evolve_field import _known, _Linear, _matrix, _Projected
 
 
 class Heat(AbstractEvolution):
@@ -57,7 +57,7 @@ class Heat(AbstractEvolution):
 def evolved(problem, count, times=11, **options):
     density = Density.uniform(problem)
     features = density.place(count, overlap=2.0, vanishing=(0,) if problem.boundary() else ())
-    basis = GalerkinBasis.spanning(features, *density.quadrature((count,)))
+    basis = GalerkinBasis.spanning(features, *density.quadrature(count))
     moments = np.linspace(problem.lower[0], problem.upper[0], times)
     return evolve(problem, features, basis, moments, progress=False, **options), basis
 
@@ -142,9 +142,11 @@ def test_the_matrix_of_a_linear_problem_does_what_the_problem_does(x64):
     density = Density.uniform(problem)
     features = density.place(36, overlap=1.5, vanishing=(0, 1), seed=0)
     assert isinstance(features, VanishingFeatures)
-    basis = GalerkinBasis.spanning(features, *density.quadrature((10, 10)))
+    basis = GalerkinBasis.spanning(features, *density.quadrature(100))
     projected = _Projected(problem, basis, problem.lift)
-    linear = _Linear(projected, _matrix(problem, basis, 0.0))
+    known = _known(projected, np.linspace(0, 4, 3))
+    assert isinstance(known, LinearField)
+    linear = _Linear(known, _matrix(problem, basis, 0.0))
     state = jax.random.normal(jax.random.key(0), (1, basis.modes))
     time = jnp.asarray(1.3)
     np.testing.assert_allclose(linear(time, state), projected(time, state), atol=1e-10)
@@ -154,7 +156,8 @@ def test_transport_that_stays_inside_conserves_the_square(x64):
     problem = FlowMixing()
     density = Density.uniform(problem)
     features = density.place(36, overlap=1.5, vanishing=(0, 1), seed=0)
-    basis = GalerkinBasis.spanning(features, *density.quadrature((30, 30)))
+    quadrature = box_quadrature(problem.lower[1:], problem.upper[1:], (90, 90))
+    basis = GalerkinBasis.spanning(features, *quadrature)
     matrix = np.asarray(_matrix(problem, basis, 0.0))
     np.testing.assert_allclose(matrix, -matrix.T, atol=1e-6 * np.abs(matrix).max())
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AllenCahn, Burgers, FlowMixing
+from closurax.physics.problems import AllenCahn, Burgers, FlowMixing, box_quadrature
 from closurax.surrogates.fields import (
     EvolvedField,
     GaussianFeatures,
@@ -13,6 +13,7 @@ from closurax.surrogates.fields import (
     VanishingFeatures,
 )
 from closurax.surrogates.training import Density
+from closurax.surrogates.training.equal_mass_cells import equal_mass_cells
 
 
 def test_centres_divide_a_line_into_equal_parts(x64):
@@ -57,15 +58,33 @@ def test_centres_in_the_plane_follow_the_density(x64):
 
 def test_a_quadrature_is_exact_for_polynomials():
     x = np.linspace(-4, 4, 41)
-    density = Density((x, x), 1 + np.exp(-(x[:, None] ** 2) - x**2), (False, False))
-    points, measure = density.quadrature((5, 4))
-    assert points.shape == (15 * 12, 2)
+    density = Density((x, x), 0.1 + np.exp(-(x[:, None] ** 2) - x**2), (False, False))
+    points, measure = density.quadrature(21)
+    assert points.shape == (21 * 9, 2)
     assert measure.sum() == pytest.approx(64)
     found = measure @ (points[:, 0] ** 4 * points[:, 1] ** 2)
     assert found == pytest.approx(2 * 4**5 / 5 * 2 * 4**3 / 3)
-    # The cells are smaller where there is more.
-    spacing = np.diff(np.unique(points[:, 0])[::3])
-    assert spacing[len(spacing) // 2] < spacing[0]
+
+
+def test_cells_hold_the_same_mass():
+    def density(points):
+        return 0.1 + np.exp(-np.sum(points**2, axis=1))
+
+    low, high = equal_mass_cells(density, np.array([-4.0, -3.0]), np.array([4.0, 3.0]), 37)
+    assert np.prod(high - low, axis=1).sum() == pytest.approx(48)
+    masses = []
+    for lower, upper in zip(low, high, strict=True):
+        points, measure = box_quadrature(lower.tolist(), upper.tolist(), (12, 12))
+        masses.append(measure @ density(points))
+    np.testing.assert_allclose(masses, np.mean(masses), rtol=0.1)
+    sides = high - low
+    assert (sides.max(axis=1) / sides.min(axis=1)).max() < 4
+
+
+def test_cells_divide_a_line_into_equal_parts():
+    low, high = equal_mass_cells(lambda x: x[:, 0], np.zeros(1), np.ones(1), 5)
+    np.testing.assert_allclose(np.sort(high[:, 0]), np.sqrt(np.arange(1, 6) / 5), atol=1e-3)
+    np.testing.assert_allclose(np.sort(low[:, 0])[1:], np.sort(high[:, 0])[:-1])
 
 
 def test_a_density_is_large_where_a_field_is_curved(x64):

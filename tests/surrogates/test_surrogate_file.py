@@ -228,6 +228,7 @@ SCHEMES = {
     "resampled": lambda: between_fields(
         operators.Resampled(fourier(), (8, 6), ["periodic", "dirichlet"])
     ),
+    "symmetrised operator": lambda: between_fields(operators.SymmetrisedOperator(fourier())),
     "multigrid operator in bfloat16": lambda: between_fields(operators.InBFloat16(multigrid())),
     "step in time": lambda: operators.FieldSurrogate(
         operators.ResidualStep(fourier(1)),

@@ -11,7 +11,7 @@ import scipy.interpolate
 from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractEvolution, Clustered, Jet, grid_points
+from closurax.physics.problems import AbstractEvolution, Clustered, Jet, box_quadrature, grid_points
 from closurax.surrogates.fields import (
     AbstractFeatures,
     EvolvedField,
@@ -19,7 +19,7 @@ from closurax.surrogates.fields import (
     PolynomialFeatures,
     VanishingFeatures,
 )
-from closurax.surrogates.training import Density, evolve
+from closurax.surrogates.training import evolve
 
 from .field_baselines import lowest_degrees
 from .sine_features import SineFeatures
@@ -61,32 +61,20 @@ def evolve_modes(
         features: AbstractFeatures = FourierFeatures(
             jnp.arange(1.0, count // 2 + 1), lower[0], upper[0]
         )
-        density = Density.uniform(problem)
-        cells = [count]
+        points = 3 * count
     elif isinstance(problem, Clustered):
         # These are polynomials of the coordinates that are not clustered. Polynomials of the
         # clustered ones would be finer still at the walls, and too stiff.
         numbers = lowest_degrees(count, np.ones(dims)) + 1
         features = SineFeatures(jnp.asarray(numbers), lower, upper)
-        density = Density.uniform(problem)
-        cells = [int(numbers.max())] * dims
+        points = 3 * int(numbers.max())
     else:
         degrees = lowest_degrees(count, np.ones(dims))
         polynomials = PolynomialFeatures(lower, upper, degrees)
         features = VanishingFeatures(polynomials, lower, upper, tuple(range(dims)))
-        # Polynomials of degree n need points at distances of 1 / n^2 from the sides.
-        xi = -np.cos(np.linspace(0, np.pi, 401))
-        highest = int(degrees.max()) + 3
-        line = 1 / np.sqrt(1 - xi**2 + 1 / highest**2)
-        axes = tuple(
-            low + (high - low) * (xi + 1) / 2 for low, high in zip(lower, upper, strict=True)
-        )
-        values = line
-        for _ in range(dims - 1):
-            values = np.multiply.outer(values, line)
-        density = Density(axes, values, problem.periodic[1:])
-        cells = [math.ceil(0.75 * highest) + 1] * dims
-    basis = GalerkinBasis.spanning(features, *density.quadrature(cells))
+        points = 2 * int(degrees.max()) + 8
+    quadrature = box_quadrature(lower, upper, [points] * dims)
+    basis = GalerkinBasis.spanning(features, *quadrature)
     times = np.linspace(problem.lower[0], problem.upper[0], saves)
     return evolve(problem, features, basis, times, tolerance=tolerance)
 

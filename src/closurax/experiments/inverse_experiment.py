@@ -167,7 +167,7 @@ class _Experiment:
 
     def _solver(self, density: Density, count: int, times: int, tolerance: float):
         features = density.place(count, overlap=_OVERLAP)
-        basis = GalerkinBasis.spanning(features, *density.quadrature([count]), _CUTOFF)
+        basis = GalerkinBasis.spanning(features, *density.quadrature(count), _CUTOFF)
 
         def solve(problem: AllenCahn):
             return evolve(

@@ -137,6 +137,10 @@ class _Experiment:
                     predicted = predictions(surrogate, test.inputs)
                     scores = _scores(predicted, test.outputs)
                     scores |= self._on_finer_grid(surrogate, finer)
+                    if self.settings.data.symmetric:
+                        symmetrised = operators.SymmetrisedOperator(surrogate)
+                        averaged = _scores(predictions(symmetrised, test.inputs), test.outputs)
+                        scores |= {f"symmetrised_{key}": averaged[key] for key in ("l2", "h1")}
                     scores["milliseconds_per_sample"] = _milliseconds(surrogate, test.inputs)
                     each.append(scores)
                     if seed == 0:
@@ -239,7 +243,7 @@ def _summary(each: list[dict[str, float]]) -> dict[str, float]:
     for key in each[0]:
         values = [scores[key] for scores in each]
         summary[key] = float(np.mean(values))
-        if len(values) > 1 and key in ("l2", "h1"):
+        if len(values) > 1 and key.removeprefix("symmetrised_") in ("l2", "h1"):
             summary |= {f"{key}_lowest": min(values), f"{key}_highest": max(values)}
     return summary
 
