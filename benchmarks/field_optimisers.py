@@ -37,7 +37,10 @@ from closurax.surrogates.training import (
     Collocation,
     GridCollocation,
     LevenbergMarquardt,
+    NaturalGradient,
     QuasiNewton,
+    SelfScaledBroyden,
+    VariableProjection,
     fit_gaussians,
     train_physics_informed,
 )
@@ -175,13 +178,21 @@ def trained_rows(case: Case) -> list[Row]:
         Row(few, "Adam", small, adam, True, 10),
         Row(few, "L-BFGS", small, optax.lbfgs, False, 5),
         Row(few, "BFGS", small, bfgs, False, 5),
+        Row(few, "self-scaled Broyden", small, SelfScaledBroyden, False, 5),
         Row(few, "Levenberg-Marquardt", small, LevenbergMarquardt, False, 1),
+        Row("200 Gaussians", "self-scaled Broyden", linear, SelfScaledBroyden, False, 5),
         Row("200 Gaussians", "Levenberg-Marquardt", linear, LevenbergMarquardt, False, 1),
+        Row("200 Gaussians", "natural gradient", linear, NaturalGradient, False, 1),
+        Row("200 Gaussians", "variable projection", linear, VariableProjection, False, 1),
         Row("network (PINN)", "Adam", network, slow_adam, True, 5),
         Row("network on waves", "Adam", after_waves, slow_adam, True, 5),
-        Row(
-            "small network", "Levenberg-Marquardt", partial(network, 24, 3), LevenbergMarquardt,
-            False, 1,
+        *(
+            Row("small network", method, partial(network, 24, 3), optimiser, False, every)
+            for method, optimiser, every in (
+                ("self-scaled Broyden", SelfScaledBroyden, 5),
+                ("Levenberg-Marquardt", LevenbergMarquardt, 1),
+                ("natural gradient", NaturalGradient, 1),
+            )
         ),
         Row(
             "separable networks (SPINN)", "Adam",
@@ -275,13 +286,17 @@ def table_of(found: list[Found], seconds: float) -> str:
 def figure_of(found: list[Found], title: str) -> Figure:
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    marks = {"Adam": "-", "L-BFGS": "--", "BFGS": "-.", "Levenberg-Marquardt": ":"}
+    dashes: dict[str, Any] = {
+        "Adam": "-", "L-BFGS": "--", "BFGS": "-.", "Levenberg-Marquardt": ":",
+        "self-scaled Broyden": (0, (5, 1, 1, 1, 1, 1)), "natural gradient": (0, (1, 4)),
+        "variable projection": (0, (8, 2)),
+    }  # fmt: skip
     names = list(dict.fromkeys(row.representation for row in found if row.step is not None))
     for row in found:
         if row.step is not None:
             color = f"C{names.index(row.representation)}"
             axes.loglog(
-                row.seconds, row.errors, marks[row.method], color=color, lw=1.6,
+                row.seconds, row.errors, ls=dashes[row.method], color=color, lw=1.6,
                 label=f"{row.representation}, {row.method}",
             )  # fmt: skip
     for kind, mark in (("Gaussians", "o"), ("polynomials", "s")):
@@ -324,7 +339,8 @@ def main() -> None:
         f"trained, of the last field, with one seed. {INTERIOR:,} points inside and {FACE} on each "
         f"face, {GRID} along each axis for separable fields; drawn anew after every few steps in "
         "single precision, fixed in double. Time is that of steps: compilation and judging do not "
-        "count, and the last step is finished; a step of BFGS is one point of its search. The "
+        "count, and the last step is finished; a step of BFGS is one point of its search, "
+        "one of the self-scaled Broyden a whole search. The "
         "solves by least squares choose their widths or degrees in their time, each repeated once "
         f"and the second one timed. On {jax.devices()[0].device_kind}; jax {jax.__version__}.\n"
     )

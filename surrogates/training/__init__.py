@@ -1,6 +1,7 @@
 """Training: finding the arrays of a learned module."""
 
 from .a_priori import a_priori_scores as a_priori_scores
+from .causal_collocation import CausalCollocation as CausalCollocation
 from .checkpoint import restore_model as restore_model
 from .collocation import AbstractCollocation as AbstractCollocation, Collocation as Collocation
 from .ensemble_kalman import (
@@ -33,6 +34,7 @@ from .gradient_descent import GradientDescent as GradientDescent
 from .grid_collocation import GridCollocation as GridCollocation
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
+from .natural_gradient import NaturalGradient as NaturalGradient
 from .offline import FitResult as FitResult, fit as fit
 from .online import OnlineResult as OnlineResult, train_online as train_online
 from .physics_informed import (
@@ -40,10 +42,17 @@ from .physics_informed import (
     train_physics_informed as train_physics_informed,
 )
 from .place_gaussians import Density as Density
+from .point_sampler import (
+    AbstractPointSampler as AbstractPointSampler,
+    UniformPoints as UniformPoints,
+)
 from .quasi_newton import QuasiNewton as QuasiNewton
+from .residual_adaptive_points import ResidualAdaptivePoints as ResidualAdaptivePoints
 from .resolved_tendency import resolved_tendency as resolved_tendency
 from .rollout_loss import rollout_loss as rollout_loss
+from .self_scaled_broyden import SelfScaledBroyden as SelfScaledBroyden
 from .solve_weights import WeightSolution as WeightSolution, solve_weights as solve_weights
 from .spectrum_loss import SpectrumLoss as SpectrumLoss
 from .trainable import trainable_arrays as trainable_arrays
 from .trajectory_loss import trajectory_loss as trajectory_loss
+from .variable_projection import VariableProjection as VariableProjection

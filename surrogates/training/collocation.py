@@ -154,13 +154,15 @@ class Collocation(AbstractCollocation):
     @eqx.filter_jit
     def residuals(self, field: AbstractField) -> Float[Array, " rows"]:
         """What is left of the equations, in units of the scales."""
-        return jnp.concatenate(self._residuals_by_block(field))
+        return jnp.concatenate(self.residuals_by_block(field))
 
     def loss(self, field: AbstractField) -> Float[Array, ""]:
-        blocks = self._residuals_by_block(field)
+        blocks = self.residuals_by_block(field)
         return sum((jnp.mean(block**2) for block in blocks), start=jnp.zeros((), blocks[0].dtype))
 
-    def _residuals_by_block(self, field: AbstractField) -> list[Float[Array, " _"]]:
+    def residuals_by_block(self, field: AbstractField) -> list[Float[Array, " _"]]:
+        """Those of the inside, and of each face, point by point, in units of the scales."""
+
         def at(residual):
             return lambda point: residual(point, field.jet(point))
 

@@ -4,8 +4,10 @@ from typing import Generic, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
+from closurax.physics.errors import ClosuraxError
+
 from ..fields.field import AbstractField
-from .collocation import AbstractCollocation
+from .collocation import AbstractCollocation, Collocation
 
 State = TypeVar("State")
 
@@ -24,6 +26,18 @@ class Equations(eqx.Module):
     def loss(self, parameters: PyTree) -> Float[Array, ""]:
         """See `AbstractCollocation.loss`."""
         return self.collocation.loss(self.field(parameters))
+
+    def with_rows(self) -> Collocation:
+        """The collocation, if its residuals can be differentiated one by one.
+
+        Raises `ClosuraxError` for one of another kind.
+        """
+        if not isinstance(self.collocation, Collocation):
+            raise ClosuraxError(
+                "This optimiser takes a Collocation, whose points have rows of their own, not a "
+                f"{type(self.collocation).__name__}."
+            )
+        return self.collocation
 
 
 class AbstractFieldOptimiser(eqx.Module, Generic[State]):

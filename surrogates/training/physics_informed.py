@@ -21,6 +21,7 @@ from .collocation import AbstractCollocation, Collocation
 from .field_optimiser import AbstractFieldOptimiser, Equations
 from .gradient_descent import GradientDescent
 from .history import history_dataset
+from .point_sampler import AbstractPointSampler, UniformPoints
 from .trainable import trainable_arrays
 
 Measures = Callable[[AbstractField], Mapping[str, float]]
@@ -46,7 +47,7 @@ def train_physics_informed(
     optimiser: optax.GradientTransformation | AbstractFieldOptimiser,
     steps: int,
     seed: int,
-    redraw: bool = False,
+    redraw: bool | AbstractPointSampler = False,
     report_every: int = 100,
     seconds: float | None = None,
     measures: Measures | None = None,
@@ -65,13 +66,15 @@ def train_physics_informed(
     **Arguments:**
 
     - `field`: to start from. It has to be periodic by itself where the problem is.
-    - `collocation`: the points, `Collocation`, or for a `SeparableField` also `GridCollocation`.
-        Its precision is that of the field.
-    - `optimiser`: of optax, `optax.lbfgs()` for example, or `LevenbergMarquardt()`, or a
-        minimiser of optimistix in `QuasiNewton`.
+    - `collocation`: the points, `Collocation`, for a `SeparableField` also `GridCollocation`, or
+        with weights in time `CausalCollocation`. Its precision is that of the field.
+    - `optimiser`: of optax, `optax.lbfgs()` for example, a minimiser of optimistix in
+        `QuasiNewton`, or one for these problems, `LevenbergMarquardt()`, `VariableProjection()`,
+        `NaturalGradient()` or `SelfScaledBroyden()`.
     - `steps`: at most, rounded up to a multiple of `report_every`.
     - `seed`: of the points of the validation, and of those that are drawn.
-    - `redraw`: whether to draw new random points after every `report_every` steps.
+    - `redraw`: whether to draw new random points after every `report_every` steps, or where:
+        `ResidualAdaptivePoints()`.
     - `report_every`: how many steps there are between two rows of the history.
     - `seconds`: to end after so much time in steps, compilation not counted.
     - `measures`: more columns of the history, computed from the field and not counted in its time,
@@ -97,12 +100,13 @@ def train_physics_informed(
     )
     equations = Equations(collocation, frozen)
     validation = _validation(collocation, seed)
-    key = jax.random.key(seed) if redraw else None
+    sampler = UniformPoints() if redraw is True else redraw or None
+    key = jax.random.key(seed)
     index = jnp.zeros((), jnp.int32)
     state = eqx.filter_jit(optimiser.init)(parameters, equations)
     several: Any = eqx.filter_jit(_several)
-    several = several.lower(optimiser, report_every, key, equations, parameters, state, index)
-    several = several.compile()
+    fixed = (optimiser, report_every, sampler, key, equations)
+    several = several.lower(*fixed, parameters, state, index).compile()
     judge: Any = eqx.filter_jit(_loss)
     judge = judge.lower(validation, frozen, parameters).compile()
 
@@ -111,9 +115,7 @@ def train_physics_informed(
     with tqdm(total=steps, desc="training", unit=" steps", disable=not progress) as bar:
         while step < steps and (seconds is None or learning_time < seconds):
             started = time.perf_counter()
-            after = several(
-                optimiser, report_every, key, equations, parameters, state, index + step
-            )
+            after = several(*fixed, parameters, state, index + step)
             loss = float(after[2])
             learning_time += time.perf_counter() - started
             row = {
@@ -141,9 +143,10 @@ def train_physics_informed(
     return PhysicsInformedFit(eqx.combine(parameters, frozen), _history(rows, seed))
 
 
-def _several(optimiser, count, key, equations, parameters, state, index):
-    if key is not None:
-        collocation = equations.collocation.redrawn(jax.random.fold_in(key, index))
+def _several(optimiser, count, sampler, key, equations, parameters, state, index):
+    if sampler is not None:
+        field, key = equations.field(parameters), jax.random.fold_in(key, index)
+        collocation = sampler(equations.collocation, field, key)
         equations = Equations(collocation, equations.frozen)
         state = optimiser.renewed(state, parameters, equations)
     arrays, static = eqx.partition(state, eqx.is_array)

@@ -23,6 +23,7 @@ from closurax.surrogates.training import (
     Collocation,
     GridCollocation,
     LevenbergMarquardt,
+    NaturalGradient,
     QuasiNewton,
     solve_weights,
     train_physics_informed,
@@ -132,6 +133,7 @@ def test_a_grid_is_its_points(x64, getkey):
 
 OPTIMISERS = {
     "levenberg-marquardt": (LevenbergMarquardt(), 8),
+    "natural gradient": (NaturalGradient(), 3),
     "l-bfgs": (optax.lbfgs(), 400),
     "bfgs": (QuasiNewton(optx.BFGS(rtol=1e-9, atol=1e-9)), 400),
 }
