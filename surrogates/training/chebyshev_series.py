@@ -19,18 +19,19 @@ def chebyshev_series(
 
     **Arguments:**
 
-    - `function`: maps a scalar to an array, (values,); it is called at up to 240 places.
+    - `function`: maps an array, (1,), to an array, (values,); a module if it holds arrays. It is
+        called at up to 240 places.
     - `lower`, `upper`: the ends of the interval.
     - `tolerance`: how large the last quarter of the coefficients may be, relative to the largest.
 
     **Returns:**
 
-    The field, a function of an array of shape (1,); `None` if 128 polynomials are not enough.
+    The field; `None` if 128 polynomials are not enough.
     """
     for count in _COUNTS:
         angles = np.pi * (np.arange(count) + 0.5) / count
         places = lower + (upper - lower) * (np.cos(angles) + 1) / 2
-        values = np.asarray(_at_all(function, jnp.asarray(places)))
+        values = np.asarray(_at_all(function, jnp.asarray(places)[:, None]))
         weights = 2 / count * np.cos(np.outer(np.arange(count), angles)) @ values
         weights[0] /= 2
         sizes = np.abs(weights).max(axis=1)
@@ -41,5 +42,5 @@ def chebyshev_series(
 
 
 @eqx.filter_jit
-def _at_all(function: Callable[[Array], Array], places: Float[Array, " places"]) -> Array:
+def _at_all(function: Callable[[Array], Array], places: Float[Array, "places 1"]) -> Array:
     return jax.lax.map(function, places)

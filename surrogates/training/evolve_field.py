@@ -155,9 +155,7 @@ def _known(projected: _Projected, times: Float[np.ndarray, " times"]) -> Callabl
     leaves = jax.tree.leaves(eqx.filter(direct, eqx.is_array))
     if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
         return direct
-    series = chebyshev_series(
-        lambda time: direct(time[None]), float(times[0]), float(times[-1]), _ROUNDING
-    )
+    series = chebyshev_series(direct, float(times[0]), float(times[-1]), _ROUNDING)
     return direct if series is None else series
 
 
