@@ -20,6 +20,9 @@ from .errors import BlowUpError, ClosuraxError
 from .model import AbstractModel
 from .solvers.once_per_step import OncePerStep
 
+# States between two saves that a gradient keeps.
+_CHECKPOINTS = 16
+
 
 def simulate(
     model: AbstractModel,
@@ -169,6 +172,7 @@ def _solve(
         y0=carry,
         args=args,
         saveat=diffrax.SaveAt(t1=True),
+        adjoint=diffrax.RecursiveCheckpointAdjoint(_checkpoints(max_steps)),
         stepsize_controller=step_control,
         event=event,
         max_steps=max_steps,
@@ -212,6 +216,14 @@ def trajectory(
     carry, later = lax.scan(advance, (state, memory) if split else state, starts)
     states = jtu.tree_map(lambda x, y: jnp.concatenate([x[None], y]), state, later)
     return states, carry[1] if split else None
+
+
+def _checkpoints(steps: int | None) -> int | None:
+    """Between two saves; `None` leaves it to diffrax, with the root of the number of steps."""
+    if steps is None or steps > _CHECKPOINTS**2 / 2:
+        return None
+    # With more of them, short segments are recomputed once and not twice.
+    return min(steps, _CHECKPOINTS)
 
 
 def _first_leaf(tree: PyTree) -> Array:
