@@ -1,3 +1,4 @@
+from .agreement import check_agreement as check_agreement
 from .allen_cahn import AllenCahn as AllenCahn
 from .box_quadrature import box_quadrature as box_quadrature
 from .burgers import Burgers as Burgers

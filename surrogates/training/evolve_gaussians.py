@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractEvolution
+from closurax.physics.problems import AbstractEvolution, check_agreement
 
 from ..fields.evolved_field import EvolvedField
 from ..fields.galerkin_basis import GalerkinBasis
@@ -66,7 +66,8 @@ def evolve_gaussians(
     - `tolerance`: of the steps in time.
     - `progress`: whether to show a bar.
 
-    Raises `ClosuraxError` for fewer than ten Gaussians or two saves, and as `evolve` does.
+    Raises `ClosuraxError` for fewer than ten Gaussians or two saves, and as `check_agreement` and
+    `evolve` do.
     """
     trial_count = max(count // 2, 10) if trial_count is None else trial_count
     if min(count, trial_count) < 10 or saves < 2:
@@ -74,6 +75,7 @@ def evolve_gaussians(
             f"`count` = {count} and `trial_count` = {trial_count} must be at least 10, and "
             f"`saves` = {saves} at least 2."
         )
+    check_agreement(problem)
     times = np.linspace(problem.lower[0], problem.upper[0], saves)
 
     def run(

@@ -7,7 +7,7 @@ from scipy.stats import qmc
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems import AbstractProblem, check_agreement
 
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
@@ -61,10 +61,12 @@ def fit_gaussians(
     - `trial_count`: of Gaussians in the search; by default a third of them, at most 800.
     - `progress`: whether to show a bar.
 
-    Raises `ClosuraxError` for fewer than ten Gaussians, and as `solve_weights` does.
+    Raises `ClosuraxError` for fewer than ten Gaussians, and as `check_agreement` and
+    `solve_weights` do.
     """
     if count < 10:
         raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
+    check_agreement(problem)
     trial_count = min(max(count // 3, 10), 800) if trial_count is None else trial_count
     with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
         # Other points, and the same scales for all fits, so that they can be compared.

@@ -15,6 +15,7 @@ from jaxtyping import Array, PyTree
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError, TrainingDivergedError
+from closurax.physics.problems import check_agreement
 
 from ..fields.field import AbstractField
 from .collocation import AbstractCollocation, Collocation
@@ -83,9 +84,9 @@ def train_physics_informed(
         `trainable_arrays(field)`.
     - `progress`: whether to show a bar.
 
-    Raises `ClosuraxError` for numbers that make no sense, or a field or residuals of other shapes
-    than the problem needs, before any work; `TrainingDivergedError` if a loss becomes NaN or
-    infinite, with the last finite result.
+    Raises `ClosuraxError` for numbers that make no sense, a field or residuals of other shapes
+    than the problem needs, or conditions that disagree (`check_agreement`), before any work;
+    `TrainingDivergedError` if a loss becomes NaN or infinite, with the last finite result.
     """
     if min(steps, report_every) < 1 or (seconds is not None and seconds <= 0):
         raise ClosuraxError(
@@ -93,6 +94,7 @@ def train_physics_informed(
             f"`seconds` = {seconds} positive."
         )
     _check_shapes(field, collocation)
+    check_agreement(collocation.problem)
     if not isinstance(optimiser, AbstractFieldOptimiser):
         optimiser = GradientDescent(optimiser)
     parameters, frozen = eqx.partition(
