@@ -51,9 +51,9 @@ def evolve_gaussians(
     """The solution of an evolution problem by Gaussians in space, without a reference.
 
     A first run, with few Gaussians that are spread evenly, shows where the solution is curved.
-    Others put as many there, by several powers of the curvature. The runs with all Gaussians
-    follow the curvature of the best of these, and have wider Gaussians as long as that helps.
-    What decides is the residual at other points.
+    Others put as many there, by several powers of the curvature, then with wider Gaussians as long
+    as that helps. The runs with all Gaussians follow the curvature of the best of these, and try
+    still wider ones. What decides is the residual at other points.
 
     **Arguments:**
 
@@ -78,40 +78,54 @@ def evolve_gaussians(
     check_agreement(problem)
     times = np.linspace(problem.lower[0], problem.upper[0], saves)
 
-    def run(
-        density: Density, number: int, overlap: float, exact: float
-    ) -> tuple[EvolvedField, int]:
-        field, modes = evolve_with_density(
-            problem, density, number, times, overlap=overlap, seed=seed, tolerance=exact
-        )
-        bar.update()
-        bar.set_postfix(gaussians=number)
-        return field, modes
-
     with tqdm(desc="evolving Gaussians", unit=" runs", disable=not progress) as bar:
-        overlap, roughly = _OVERLAPS[0], max(tolerance, _ROUGHLY)
-        even, _ = run(Density.uniform(problem), trial_count, overlap, roughly)
+
+        def evolved(density: Density, number: int, overlap: float, exact: float):
+            found = evolve_with_density(
+                problem, density, number, times, overlap=overlap, seed=seed, tolerance=exact
+            )
+            bar.update()
+            bar.set_postfix(gaussians=number)
+            return found
+
+        roughly = max(tolerance, _ROUGHLY)
+        even, modes = evolved(Density.uniform(problem), trial_count, _OVERLAPS[0], roughly)
         nodes = _nodes(problem, trial_count)
-        points, measure = _held_out(problem, even, trial_count)
-        best, chosen, smallest = even, 0.0, _left(problem, even, points, measure)
-        for exponent in exponents:
-            density = Density.of_curvature(problem, even, nodes, exponent=exponent)
-            found, _ = run(density, trial_count, overlap, roughly)
-            residual = _left(problem, found, points, measure)
-            if residual < smallest:
-                best, chosen, smallest = found, exponent, residual
+        held_out = _held_out(problem, even, trial_count)
+
+        def density_of(field: EvolvedField, exponent: float) -> Density:
+            return Density.of_curvature(problem, field, nodes, exponent=exponent)
+
+        def run(density: Density, number: int, overlap: float, exact: float) -> _Run:
+            field, modes = evolved(density, number, overlap, exact)
+            return _Run(field, modes, overlap, _left(problem, field, *held_out))
+
+        def widened(start: _Run, density: Density, number: int, exact: float) -> _Run:
+            for overlap in _OVERLAPS[_OVERLAPS.index(start.overlap) + 1 :]:
+                wider = run(density, number, overlap, exact)
+                if wider.residual >= start.residual:
+                    break
+                start = wider
+            return start
+
         # A power of zero is an even density.
-        density = Density.of_curvature(problem, best, nodes, exponent=chosen)
-        # Which overlap is best depends on the number of Gaussians: it is tried with all of them.
-        field, modes = run(density, count, overlap, tolerance)
-        smallest = _left(problem, field, points, measure)
-        for wider in _OVERLAPS[1:]:
-            found, its_modes = run(density, count, wider, tolerance)
-            residual = _left(problem, found, points, measure)
-            if residual >= smallest:
-                break
-            field, modes, overlap, smallest = found, its_modes, wider, residual
-    return GaussianEvolution(field, smallest, chosen, overlap, modes)
+        trials = {0.0: _Run(even, modes, _OVERLAPS[0], _left(problem, even, *held_out))}
+        for exponent in exponents:
+            density = density_of(even, exponent)
+            trials[exponent] = run(density, trial_count, _OVERLAPS[0], roughly)
+        chosen = min(trials, key=lambda exponent: trials[exponent].residual)
+        best = widened(trials[chosen], density_of(even, chosen), trial_count, roughly)
+        density = density_of(best.field, chosen)
+        # With more Gaussians, wider ones may be better.
+        best = widened(run(density, count, best.overlap, tolerance), density, count, tolerance)
+    return GaussianEvolution(best.field, best.residual, chosen, best.overlap, best.modes)
+
+
+class _Run(NamedTuple):
+    field: EvolvedField
+    modes: int
+    overlap: float
+    residual: float
 
 
 def evolve_with_density(
