@@ -169,8 +169,7 @@ class NonlinearDiffusionProblem(AbstractProblemSettings):
 
     @property
     def exponents(self) -> tuple[float, ...]:
-        # With few Gaussians where the solution is nearly zero it becomes negative there; then
-        # diffusion ends, and errors grow.
+        # With several hundred Gaussians, following the curvature gains little for its time.
         return ()
 
     @property
