@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_origin
 
 import diffrax
@@ -18,6 +19,8 @@ from ..fields.galerkin_basis import GalerkinBasis
 from .chebyshev_series import chebyshev_series
 
 _MAX_STEPS = 1_000_000
+# Of the start: a solution that ends at a finite time takes ever shorter steps towards it.
+_BLOWN_UP = 1e8
 # Of double precision, in sums over the points of a quadrature.
 _ROUNDING = 1e-13
 
@@ -187,6 +190,10 @@ def _with_time(t: Array, places: Array) -> Array:
     return jnp.concatenate([times, places], axis=1)
 
 
+def _has_blown_up(t, state, args, *, largest, **kwargs):
+    return jnp.abs(state).max() > largest
+
+
 @eqx.filter_jit
 def _solved(tendency, linear, start, times, solver, controller, meter, adjoint):
     terms: Any = diffrax.ODETerm(tendency)
@@ -204,6 +211,7 @@ def _solved(tendency, linear, start, times, solver, controller, meter, adjoint):
         max_steps=_MAX_STEPS,
         progress_meter=meter,
         adjoint=adjoint,
+        event=diffrax.Event(partial(_has_blown_up, largest=_BLOWN_UP * (1 + jnp.abs(start).max()))),
         throw=False,
     )
     slopes = jax.lax.map(lambda saved: tendency(*saved), (times, solution.ys))
