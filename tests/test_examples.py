@@ -42,7 +42,11 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_runs_and_prints_what_it_says(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names = run_blocks(page, capsys)
+    try:
+        names = run_blocks(page, capsys)
+    finally:
+        # The other tests start in single precision.
+        jax.config.update("jax_enable_x64", False)
     if page.stem == "replace-a-closure":
         errors = names["errors"]
         for learned in ("linear", "network"):

@@ -34,4 +34,5 @@ from .sampling import (
     grid_points as grid_points,
     interior_points as interior_points,
 )
+from .walls import blended as blended, wall_conditions as wall_conditions
 from .without_conditions import WithoutConditions as WithoutConditions
