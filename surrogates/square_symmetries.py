@@ -1,36 +1,33 @@
-"""The eight rotations and reflections of the square, of fields whose last two axes are its own."""
-
-from itertools import product
+"""Means over the rotations and reflections of fields whose last two axes are those of a square."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-Symmetry = tuple[bool, bool, bool]
-"""Whether to transpose, then to reflect the first, then the second axis."""
-
-SQUARE_SYMMETRIES: tuple[Symmetry, ...] = tuple(
-    product((False, True), (False, True), (False, True))
+from closurax.datasets.symmetries import (
+    SQUARE_SYMMETRIES,
+    Symmetry,
+    is_reflection,
+    turned,
+    turned_back,
 )
 
 
-def turned(
-    field: Float[Array, "*channels n n"], symmetry: Symmetry
+def turned_copies(
+    field: Float[Array, "*channels n n"], *, pseudoscalar: bool = False
+) -> Float[Array, "8 *channels n n"]:
+    """The eight copies of a field; a reflection changes the sign of a pseudoscalar one."""
+    return jnp.stack([_sign(g, pseudoscalar) * turned(field, g) for g in SQUARE_SYMMETRIES])
+
+
+def mean_turned_back(
+    copies: Float[Array, "8 *channels n n"], *, pseudoscalar: bool = False
 ) -> Float[Array, "*channels n n"]:
-    swap, flip_x, flip_y = symmetry
-    field = jnp.swapaxes(field, -1, -2) if swap else field
-    field = field[..., ::-1, :] if flip_x else field
-    return field[..., ::-1] if flip_y else field
+    """The mean of what `turned_copies` made, each turned back."""
+    pairs = zip(copies, SQUARE_SYMMETRIES, strict=True)
+    return jnp.mean(
+        jnp.stack([_sign(g, pseudoscalar) * turned_back(copy, g) for copy, g in pairs]), axis=0
+    )
 
 
-def turned_back(
-    field: Float[Array, "*channels n n"], symmetry: Symmetry
-) -> Float[Array, "*channels n n"]:
-    swap, flip_x, flip_y = symmetry
-    field = field[..., ::-1] if flip_y else field
-    field = field[..., ::-1, :] if flip_x else field
-    return jnp.swapaxes(field, -1, -2) if swap else field
-
-
-def is_reflection(symmetry: Symmetry) -> bool:
-    """Whether it changes the sense of rotation, and so the sign of a vorticity."""
-    return sum(symmetry) % 2 == 1
+def _sign(symmetry: Symmetry, pseudoscalar: bool) -> float:
+    return -1.0 if pseudoscalar and is_reflection(symmetry) else 1.0

@@ -31,14 +31,11 @@ def check_agreement(problem: AbstractProblem) -> None:
     given = [each for each in problem.conditions() if _gives_values(problem, each)]
     if not given:
         return
-    faces = [face_points(problem, each, _POINTS, seed=0) for each in given]
-    largest = max(
-        np.abs(_values(problem, each, points)).max()
-        for each, points in zip(given, faces, strict=True)
-    )
+    faces = [(each, face_points(problem, each, _POINTS, seed=0)) for each in given]
+    largest = max(np.abs(_values(problem, each, points)).max() for each, points in faces)
     starts = [each for each in given if each.axis == 0 and not each.upper]
-    for start, wall in product(starts, [each for each in given if each.axis != 0]):
-        points = face_points(problem, wall, _POINTS, seed=0)
+    walls = [(each, points) for each, points in faces if each.axis != 0]
+    for start, (wall, points) in product(starts, walls):
         points[:, 0] = problem.lower[0]
         values = [_values(problem, each, points) for each in (start, wall)]
         gaps = np.abs(values[0] - values[1]).max(axis=1)

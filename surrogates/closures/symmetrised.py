@@ -2,19 +2,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from closurax.physics import AbstractMemorylessScheme, Quantity
 from closurax.physics.errors import GridMismatchError, SchemeMismatchError
 
-from ..square_symmetries import (
-    SQUARE_SYMMETRIES,
-    Symmetry,
-    is_reflection,
-    turned,
-    turned_back,
-)
+from ..square_symmetries import mean_turned_back, turned_copies
 
 _PSEUDOSCALARS = ("vorticity", "streamfunction", "vorticity_tendency")
 
@@ -56,29 +49,13 @@ class SymmetrisedClosure(AbstractMemorylessScheme):
                 f"SymmetrisedClosure needs a square grid, not {grid.nx} x {grid.ny} points on "
                 f"{grid.length_x:g} x {grid.length_y:g} m."
             )
-        turned = {
-            quantity.name: jnp.stack([_turn(inputs[quantity.name], g) for g in SQUARE_SYMMETRIES])
+        copies = {
+            quantity.name: turned_copies(inputs[quantity.name], pseudoscalar=True)
             for quantity in self.reads
         }
         tendencies = jax.vmap(lambda fields: self.closure.tendencies({**fields, "grid": grid}))(
-            turned
+            copies
         )
         return {
-            name: jnp.mean(
-                jnp.stack([_turn_back(values[i], g) for i, g in enumerate(SQUARE_SYMMETRIES)]),
-                axis=0,
-            )
-            for name, values in tendencies.items()
+            name: mean_turned_back(values, pseudoscalar=True) for name, values in tendencies.items()
         }
-
-
-def _turn(field: Float[Array, "n n"], symmetry: Symmetry) -> Float[Array, "n n"]:
-    return _sign(symmetry) * turned(field, symmetry)
-
-
-def _turn_back(field: Float[Array, "n n"], symmetry: Symmetry) -> Float[Array, "n n"]:
-    return _sign(symmetry) * turned_back(field, symmetry)
-
-
-def _sign(symmetry: Symmetry) -> float:
-    return -1.0 if is_reflection(symmetry) else 1.0

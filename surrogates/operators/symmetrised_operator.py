@@ -1,11 +1,10 @@
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from closurax.physics.errors import GridMismatchError
 
-from ..square_symmetries import SQUARE_SYMMETRIES, turned, turned_back
+from ..square_symmetries import mean_turned_back, turned_copies
 from .operator import AbstractOperator
 
 
@@ -42,10 +41,4 @@ class SymmetrisedOperator(AbstractOperator):
             raise GridMismatchError(
                 f"SymmetrisedOperator turns fields on squares, not on {nx} x {ny} points."
             )
-        copies = jnp.stack([turned(fields, symmetry) for symmetry in SQUARE_SYMMETRIES])
-        outputs = jax.vmap(self.operator)(copies)
-        back = [
-            turned_back(output, symmetry)
-            for output, symmetry in zip(outputs, SQUARE_SYMMETRIES, strict=True)
-        ]
-        return jnp.mean(jnp.stack(back), axis=0)
+        return mean_turned_back(jax.vmap(self.operator)(turned_copies(fields)))
