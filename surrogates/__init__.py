@@ -34,6 +34,7 @@ from .columns import (
     convection_loss as convection_loss,
     convection_scores as convection_scores,
 )
+from .convolve import convolve as convolve
 from .operators import (
     FNO as FNO,
     AbstractOperator as AbstractOperator,

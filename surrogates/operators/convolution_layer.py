@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from ..convolve import convolve
 from .boundary import Sides, extend
 from .check_fields import check_sizes
-from .convolution import convolve, gather, spread
+from .strided_convolution import gather, spread
 
 
 class ConvolutionLayer(eqx.Module):

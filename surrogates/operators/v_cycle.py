@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Key
 
 from closurax.physics.errors import ClosuraxError, GridMismatchError
 
+from ..convolve import convolve
 from .boundary import DIRICHLET, BoundaryLike, Points, Sides, boundary_sides, extend
-from .convolution import convolve, gather, spread
+from .strided_convolution import gather, spread
 
 Layout = Literal["cells", "nodes", "released"]
 Restricted = Literal["residual", "right-hand side"]

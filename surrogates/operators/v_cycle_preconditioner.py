@@ -9,9 +9,10 @@ from jaxtyping import Array, Float, Key
 
 from closurax.physics.errors import ClosuraxError, GridMismatchError
 
+from ..convolve import convolve
 from .boundary import DIRICHLET, NEUMANN, extend
-from .convolution import convolve, gather
 from .multigrid_v_cycle import laplacian_stencil
+from .strided_convolution import gather
 
 _DAMPING = 0.8
 # Of the kernels between the further channels at the start, in that of a convolutional network.

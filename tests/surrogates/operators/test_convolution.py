@@ -1,4 +1,5 @@
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -7,13 +8,14 @@ import pytest
 import scipy.signal
 
 from closurax.physics.errors import ClosuraxError
+from closurax.surrogates.convolve import convolve
 from closurax.surrogates.operators.boundary import boundary_sides, extend
-from closurax.surrogates.operators.convolution import convolve, gather, spread
 from closurax.surrogates.operators.convolution_layer import (
     CoarseningLayer,
     ConvolutionLayer,
     RefiningLayer,
 )
+from closurax.surrogates.operators.strided_convolution import gather, spread
 
 SIZES = [(6,), (4, 6), (4, 2, 6)]
 
@@ -43,6 +45,48 @@ def test_convolve_equals_scipy(getkey, sizes):
     field, kernel = fields_and_kernel(getkey, sizes, 3)
     expected = correlated(np.asarray(field), np.asarray(kernel))
     np.testing.assert_allclose(jax.jit(convolve)(field, kernel), expected, atol=2e-5)
+
+
+# Of many points the derivative with respect to the kernel is computed in blocks.
+@pytest.mark.parametrize("sizes", [(7,), (5, 8), (4, 3, 5), (5000,), (67, 65), (17, 18, 19)])
+def test_derivatives_equal_those_of_a_convolution(getkey, sizes):
+    rank = len(sizes)
+    shape = (2, *sizes, 2)
+    fields, kernel = jax.random.normal(getkey(), shape), fields_and_kernel(getkey, sizes, 3)[1]
+
+    def by_xla(field, kernel):
+        dims = ("NXYZ"[: rank + 1] + "C", "XYZ"[:rank] + "IO", "NXYZ"[: rank + 1] + "C")
+        return jax.lax.conv_general_dilated(
+            field[None], kernel, (1,) * rank, "VALID", dimension_numbers=dims
+        )[0]
+
+    def derivatives(convolved):
+        batch = jax.vmap(convolved, (0, None))
+        outputs, transposed = jax.vjp(batch, fields, kernel)
+        along = jax.jvp(batch, (fields, kernel), (fields[::-1], kernel[::-1]))[1]
+        return outputs, transposed(jnp.cos(outputs)), along
+
+    found, expected = jax.jit(lambda: (derivatives(convolve), derivatives(by_xla)))()
+    for ours, xla in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(ours, xla, atol=2e-5 * np.abs(xla).max())
+
+
+@pytest.mark.parametrize("sizes", [(7,), (5, 8)])
+def test_derivatives_in_a_loop_have_the_layout_that_is_fast_on_cpus(getkey, sizes):
+    """That is batch, space, channels for fields, and space, inputs, outputs for kernels."""
+    fields = jax.random.normal(getkey(), (3, *sizes, 2))
+    kernel = jax.random.normal(getkey(), (*(3,) * len(sizes), 2, 2))
+
+    def loss(fields, kernel):
+        def step(total, each):
+            return total + jnp.sum(jnp.sin(jax.vmap(convolve, (0, None))(each[None], kernel))), None
+
+        return jax.lax.scan(step, 0.0, fields)[0]
+
+    compiled = jax.jit(jax.grad(loss, (0, 1))).lower(fields, kernel).compile().as_text()
+    layouts = set(re.findall(r"convolution\(.*dim_labels=(\w+->\w+)", compiled))
+    space = "012"[: len(sizes)]
+    assert layouts == {f"b{space}f_{space}io->b{space}f"}
 
 
 @pytest.mark.parametrize("sizes", SIZES)

@@ -1,36 +1,14 @@
-"""Convolutions on grids in one to three dimensions, with the channels last.
+"""Convolutions between a grid and a coarser one, with the channels last.
 
-Those between a grid and a coarser one are written as convolutions of pairs of points with stride
-one. Their derivatives take about as long as they do; XLA needs up to sixty times as long on CPUs
-for the derivative of a transposed convolution with respect to its kernel.
+They are written as convolutions of pairs of points with stride one: XLA needs up to sixty times
+as long on CPUs for the derivative of a transposed convolution with respect to its kernel.
 """
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float
 
-
-def convolve(
-    field: Float[Array, "*points in_channels"],
-    kernel: Float[Array, "*taps in_channels out_channels"],
-) -> Float[Array, "*outputs out_channels"]:
-    """The correlation of a field with a kernel, without padding.
-
-    An axis of `n` points and a kernel of `k` taps give `n - k + 1` outputs.
-    """
-    rank = field.ndim - 1
-    numbers = lax.ConvDimensionNumbers(
-        lhs_spec=(0, rank + 1, *range(1, rank + 1)),
-        rhs_spec=(rank + 1, rank, *range(rank)),
-        out_spec=(0, rank + 1, *range(1, rank + 1)),
-    )
-    # One row too many: without any padding XLA takes twice as long on CPUs (jax 0.10).
-    padding = [(0, 1)] + [(0, 0)] * (rank - 1)
-    result = lax.conv_general_dilated(
-        field[None], kernel, (1,) * rank, padding, dimension_numbers=numbers
-    )[0]
-    return result[: field.shape[0] - kernel.shape[0] + 1]
+from ..convolve import convolve
 
 
 def gather(
