@@ -10,6 +10,8 @@ from closurax import run_experiment, surrogates
 from closurax.config import read_experiment
 from closurax.experiments.closure_judge import sampling_error, scores
 from closurax.experiments.closure_training_settings import Check
+from closurax.experiments.coarse_turbulence import coarse_model
+from closurax.experiments.turbulence_online import untrained
 from closurax.physics.errors import DataError, ExperimentError
 from closurax.surrogates.closures import AgentClosure
 
@@ -99,6 +101,19 @@ def test_agents_must_start_within_their_bounds(tmp_path):
         run_experiment("turbulence-ppo", {"agents.start": [0.5, 0.0]}, tmp_path / "a")
     with pytest.raises(ExperimentError, match="must hold 1 coefficients"):
         run_experiment("turbulence-ppo", {"agents.form": "leith"}, tmp_path / "b")
+
+
+def test_convolutional_agents_start_from_the_coefficients_given():
+    changes = {"closure.form": "convolutional", "closure.start": [0.02, 0.01]}
+    settings = read_experiment("turbulence-online", changes)
+    closure, grid = untrained(settings), coarse_model(settings.model).grid
+    vorticity = np.random.default_rng(0).standard_normal(grid.shape)
+    coefficients = closure.coefficients(grid, grid.to_spectral(vorticity))
+    assert coefficients.shape == (2, *grid.shape)
+    np.testing.assert_allclose(coefficients.mean(axis=(1, 2)), [0.02, 0.01], rtol=0.05)
+    assert 0 < coefficients.std() and coefficients.std(axis=(1, 2)).max() < 0.002
+    with pytest.raises(ExperimentError, match="closure.start"):
+        untrained(read_experiment("turbulence-online", changes | {"closure.start": [9.0, 0.0]}))
 
 
 def test_more_snapshots_than_there_are(tmp_path):

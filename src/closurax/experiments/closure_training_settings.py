@@ -57,14 +57,19 @@ class Check(Section):
 class OnlineClosure(Section):
     """What is trained, and from where.
 
-    `learned` is a biharmonic backscatter with a spectral eddy viscosity on top; `file` goes on
-    with a surrogate file, such as an offline closure.
+    `learned` is a biharmonic backscatter with a spectral eddy viscosity on top; `convolutional`
+    are agents at all grid points that see their neighbourhood; `file` goes on with a surrogate
+    file, such as an offline closure.
     """
 
-    form: Literal["leith", "smagorinsky", "jansen_held", "learned", "file"]
+    form: Literal["leith", "smagorinsky", "jansen_held", "learned", "convolutional", "file"]
     coefficient: Positive
     fraction: NotNegative
     nodes: Annotated[int, Field(ge=2, le=64)]
+    start: list[float] = Field(min_length=2, max_length=2)
+    width: Count
+    depth: Count
+    kernel_size: Annotated[int, Field(ge=1)]
     file: str
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ from .turbulence_compare_settings import TUNED, Cell, TurbulenceCompare
 _TRAININGS: dict[str, tuple[str, Callable, Callable]] = {
     "online": (
         "turbulence-online",
-        lambda settings: turbulence_online.untrained(settings.closure),
+        turbulence_online.untrained,
         turbulence_online.trained,
     ),
     "ppo": (

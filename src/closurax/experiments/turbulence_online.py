@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -9,23 +11,32 @@ from closurax import surrogates
 from closurax.physics import AbstractScheme
 from closurax.physics.closures import JansenHeldBackscatter, Leith, Smagorinsky
 from closurax.physics.coupling import Sum
+from closurax.surrogates.closures import (
+    AgentClosure,
+    AgentLattice,
+    BackscatterForm,
+    ConvolutionalPolicy,
+    LocalInvariants,
+)
 from closurax.surrogates.training import SpectrumLoss, train_online
 
 from ..workspace import Workspace
 from .closure_training import Trained, run_training
-from .closure_training_settings import OnlineClosure, TurbulenceOnline
+from .closure_training_settings import TurbulenceOnline
 from .coarse_turbulence import coarse_model, run_options, target_snapshots
+from .first_action import first_bias
 
 
 def run(settings: TurbulenceOnline, workspace: Workspace) -> dict[str, float]:
     """Trains, runs freely before and after, and writes metrics and the report."""
-    return run_training(settings, workspace, start=untrained(settings.closure), train=trained)
+    return run_training(settings, workspace, start=untrained(settings), train=trained)
 
 
-def untrained(settings: OnlineClosure) -> AbstractScheme:
+def untrained(settings: TurbulenceOnline) -> AbstractScheme:
     """The closure that the training starts from, its constants as arrays."""
-    coefficient, fraction = jnp.asarray(settings.coefficient), jnp.asarray(settings.fraction)
-    match settings.form:
+    closure = settings.closure
+    coefficient, fraction = jnp.asarray(closure.coefficient), jnp.asarray(closure.fraction)
+    match closure.form:
         case "leith":
             return Leith(coefficient)
         case "smagorinsky":
@@ -35,10 +46,31 @@ def untrained(settings: OnlineClosure) -> AbstractScheme:
         case "learned":
             return Sum(
                 JansenHeldBackscatter(coefficient, fraction),
-                surrogates.ScaledSpectralViscosity.uniform(0.0, settings.nodes),
+                surrogates.ScaledSpectralViscosity.uniform(0.0, closure.nodes),
             )
+        case "convolutional":
+            return _convolutional(settings)
         case "file":
-            return surrogates.load(settings.file)
+            return surrogates.load(closure.file)
+
+
+def _convolutional(settings: TurbulenceOnline) -> AgentClosure:
+    """An agent at every grid point, which sees what those around it see."""
+    closure = settings.closure
+    form, observation = BackscatterForm(), LocalInvariants("isotropic", True, None)
+    policy = ConvolutionalPolicy(
+        observation.size(coarse_model(settings.model).grid),
+        form.channels,
+        closure.width,
+        closure.depth,
+        closure.kernel_size,
+        key=jax.random.key(settings.seed),
+    )
+    bias = jnp.asarray(
+        first_bias(form, closure.start, "closure.start"), policy.layers[-1].bias.dtype
+    )
+    policy = eqx.tree_at(lambda policy: policy.layers[-1].bias, policy, bias)
+    return AgentClosure(policy, form, observation, AgentLattice(None))
 
 
 def trained(settings: TurbulenceOnline, start: AbstractScheme, workspace: Workspace) -> Trained:

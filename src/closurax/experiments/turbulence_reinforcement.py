@@ -7,7 +7,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from closurax.physics.errors import ExperimentError
 from closurax.surrogates.closures import (
@@ -30,6 +29,7 @@ from ..workspace import Workspace
 from .closure_training import Trained, run_training
 from .closure_training_settings import Agents, TurbulencePPO, TurbulenceVRACER
 from .coarse_turbulence import coarse_model, run_options, target_snapshots
+from .first_action import first_bias
 
 
 def run_ppo(settings: TurbulencePPO, workspace: Workspace) -> dict[str, float]:
@@ -151,16 +151,6 @@ def _untrained_policy(
         std=settings.training.initial_std,
         key=jax.random.key(settings.seed),
     )
-    lower, upper = np.asarray(environment.form.bounds)
-    if len(agents.start) != lower.size:
-        raise ExperimentError(
-            f"agents.start = {agents.start} must hold {lower.size} coefficients for agents.form = "
-            f"{agents.form!r}."
-        )
-    action = (2 * np.asarray(agents.start) - lower - upper) / (upper - lower)
-    if not (np.abs(action) < 1).all():
-        raise ExperimentError(
-            f"agents.start = {agents.start} must lie between {lower.tolist()} and {upper.tolist()}."
-        )
-    bias = jnp.asarray(np.arctanh(action), policy.log_std.dtype)
+    bias = first_bias(environment.form, agents.start, "agents.start")
+    bias = jnp.asarray(bias, policy.log_std.dtype)
     return eqx.tree_at(lambda policy: policy.network.layers[-1].bias, policy, bias)
