@@ -76,6 +76,7 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.reinforcement.TanhNetwork": TanhNetwork,
     "closurax.surrogates.fields.LinearField": fields.LinearField,
     "closurax.surrogates.fields.GaussianFeatures": fields.GaussianFeatures,
+    "closurax.surrogates.fields.FullGaussianFeatures": fields.FullGaussianFeatures,
     "closurax.surrogates.fields.PeriodicFeatures": fields.PeriodicFeatures,
     "closurax.surrogates.fields.PIG": fields.PIG,
     "closurax.surrogates.fields.FourierFeatures": fields.FourierFeatures,

@@ -5,6 +5,7 @@ from .evolved_field import EvolvedField as EvolvedField
 from .features import AbstractFeatures as AbstractFeatures
 from .field import AbstractField as AbstractField
 from .fourier_features import FourierFeatures as FourierFeatures
+from .full_gaussian_features import FullGaussianFeatures as FullGaussianFeatures
 from .galerkin_basis import GalerkinBasis as GalerkinBasis
 from .gaussian_features import GaussianFeatures as GaussianFeatures
 from .linear_field import LinearField as LinearField

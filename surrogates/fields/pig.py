@@ -8,8 +8,12 @@ from jaxtyping import Array, Float, Key
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Jet, jet_through
 
+from .features import AbstractFeatures
 from .field import AbstractField
+from .full_gaussian_features import FullGaussianFeatures
 from .gaussian_features import GaussianFeatures
+
+_GAUSSIANS = {"diagonal": GaussianFeatures, "full": FullGaussianFeatures.along_axes}
 
 
 class PIG(AbstractField):
@@ -22,7 +26,7 @@ class PIG(AbstractField):
     the chain rule. Without the network it is a `LinearField`.
     """
 
-    functions: GaussianFeatures
+    functions: AbstractFeatures
     """The Gaussians of all features, one feature after the other."""
     weights: Float[Array, "features gaussians"]
     network: eqx.nn.MLP
@@ -33,6 +37,7 @@ class PIG(AbstractField):
     gaussians: int = eqx.field(static=True)
     width: float = eqx.field(static=True)
     hidden: int = eqx.field(static=True)
+    covariance: str = eqx.field(static=True)
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class PIG(AbstractField):
         gaussians: int = 100,
         width: float = 0.1,
         hidden: int = 16,
+        covariance: str = "diagonal",
         key: Key[Array, ""],
     ):
         """**Arguments:**
@@ -53,21 +59,28 @@ class PIG(AbstractField):
         - `features`: inputs of the network, and `gaussians` of each of them.
         - `width`: of the Gaussians at the start, as a part of half the box's length on each axis.
         - `hidden`: units of the network.
+        - `covariance`: of the Gaussians, `"diagonal"` or `"full"`.
+
+        Raises `ClosuraxError` for sizes and covariances that there are not.
         """
         if min(features, gaussians, hidden, out_fields) < 1 or width <= 0:
             raise ClosuraxError(
                 f"`features` = {features}, `gaussians` = {gaussians}, `hidden` = {hidden} and "
                 f"`out_fields` = {out_fields} must be at least 1, and `width` = {width} positive."
             )
+        if covariance not in _GAUSSIANS:
+            raise ClosuraxError(
+                f"`covariance` is {covariance!r}; it may be {' or '.join(map(repr, _GAUSSIANS))}."
+            )
         self.lower, self.upper = tuple(map(float, lower)), tuple(map(float, upper))
         self.out_fields, self.features, self.gaussians = out_fields, features, gaussians
-        self.width, self.hidden = width, hidden
+        self.width, self.hidden, self.covariance = width, hidden, covariance
         centre_key, weight_key, network_key = jax.random.split(key, 3)
         low, high = jnp.asarray(self.lower), jnp.asarray(self.upper)
         shape = (features * gaussians, len(self.lower))
         centres = jax.random.uniform(centre_key, shape, minval=low, maxval=high)
         widths = jnp.broadcast_to(width * (high - low) / 2, shape)
-        self.functions = GaussianFeatures(centres, widths)
+        self.functions = _GAUSSIANS[covariance](centres, widths)
         self.weights = 0.01 * jax.random.normal(weight_key, (features, gaussians))
         self.network = eqx.nn.MLP(features, out_fields, hidden, 1, jnp.tanh, key=network_key)
 

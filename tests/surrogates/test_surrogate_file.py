@@ -126,6 +126,12 @@ SCHEMES = {
     "Gaussians with a network": lambda: fields.PIG(
         [0, -1], [1, 1], 2, gaussians=7, width=0.2, key=jax.random.key(4)
     ),
+    "Gaussians of full covariance with a network": lambda: fields.PIG(
+        [0, -1], [1, 1], gaussians=7, covariance="full", key=jax.random.key(4)
+    ),
+    "Gaussians of full covariance": lambda: fields.LinearField(
+        fields.FullGaussianFeatures(jnp.ones((3, 2)), jnp.ones((3, 2, 2))), jnp.ones((3, 1))
+    ),
     "convolutional": lambda: network(),
     "convolutional with options": lambda: network(
         inputs=("streamfunction", "vorticity"), activation="gelu"

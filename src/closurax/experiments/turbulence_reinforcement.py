@@ -151,6 +151,6 @@ def _untrained_policy(
         std=settings.training.initial_std,
         key=jax.random.key(settings.seed),
     )
-    bias = first_bias(environment.form, agents.start, "agents.start")
-    bias = jnp.asarray(bias, policy.log_std.dtype)
+    start = first_bias(environment.form, agents.start, "agents.start")
+    bias = jnp.asarray(start, policy.log_std.dtype)
     return eqx.tree_at(lambda policy: policy.network.layers[-1].bias, policy, bias)

@@ -10,6 +10,7 @@ from closurax.surrogates.fields import (
     PIG,
     AbstractField,
     FourierFeatures,
+    FullGaussianFeatures,
     GaussianFeatures,
     LinearField,
     NetworkField,
@@ -25,6 +26,11 @@ def gaussians(key, count=5, dims=3):
     one, two = jax.random.split(key)
     centres = jax.random.uniform(one, (count, dims), minval=-1, maxval=1)
     return GaussianFeatures(centres, jax.random.uniform(two, (count, dims), minval=0.2, maxval=0.7))
+
+
+def full_gaussians(key, count=5, dims=3):
+    factors = jax.random.uniform(key, (count, dims, dims), minval=-2, maxval=2)
+    return FullGaussianFeatures(gaussians(key, count, dims).centres, factors)
 
 
 class Curved(AbstractField):
@@ -47,11 +53,15 @@ def linear(key, offset=None):
 
 FIELDS = {
     "gaussians": gaussians,
+    "gaussians of full covariance": full_gaussians,
     "periodic gaussians": lambda key: PeriodicFeatures(gaussians(key), (2.0, None, 3.0)),
     "sum": linear,
     "sum with a function": lambda key: linear(key, Curved().__call__),
     "sum with a field": lambda key: linear(key, Curved()),
     "network": lambda key: PIG([-1] * 3, [1] * 3, 2, features=3, gaussians=4, width=0.5, key=key),
+    "network and full covariance": lambda key: PIG(
+        [-1] * 3, [1] * 3, features=2, gaussians=4, width=0.5, covariance="full", key=key
+    ),
     "waves": lambda key: FourierFeatures.random(4, [1.0, 2.0, 3.0], key=key),
     "perceptron": lambda key: perceptron(key),
     "perceptron after waves": lambda key: perceptron(
@@ -88,6 +98,17 @@ def test_a_gaussian_has_its_width_along_each_axis(x64):
     features = GaussianFeatures(jnp.asarray([[1.0, 2.0]]), jnp.asarray([[0.5, -3.0]]))
     for point, expected in (([1, 2], 1), ([1.5, 2], np.exp(-0.5)), ([1, 8], np.exp(-2))):
         np.testing.assert_allclose(features(jnp.asarray(point, float)), [expected], rtol=1e-14)
+
+
+def test_gaussians_of_full_covariance_along_the_axes_and_turned(x64, getkey):
+    plain, point = gaussians(getkey()), jnp.asarray(POINT)
+    full = FullGaussianFeatures.along_axes(plain.centres, plain.widths)
+    np.testing.assert_allclose(full(point), plain(point), rtol=1e-13)
+    general = full_gaussians(getkey())
+    (turn, _), lower = jnp.linalg.qr(jax.random.normal(getkey(), (3, 3))), jnp.tril(general.factors)
+    precisions = turn @ lower @ lower.swapaxes(1, 2) @ turn.T
+    turned = FullGaussianFeatures(general.centres @ turn.T, jnp.linalg.cholesky(precisions))
+    np.testing.assert_allclose(turned(turn @ point), general(point), rtol=1e-11)
 
 
 def test_images_make_gaussians_periodic(x64, getkey):
@@ -162,6 +183,8 @@ def test_parameters_of_the_published_network(getkey):
     assert sum(array.size for array in arrays) == 2897
     with pytest.raises(ClosuraxError, match="`hidden` = 0"):
         PIG([0], [1], hidden=0, key=getkey())
+    with pytest.raises(ClosuraxError, match="`covariance` is 'round'; it may be 'diagonal' or"):
+        PIG([0], [1], covariance="round", key=getkey())
 
 
 def test_on_a_grid_with_names_and_units(x64, getkey):
