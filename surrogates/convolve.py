@@ -31,17 +31,7 @@ def convolve(
 
     An axis of `n` points and a kernel of `k` taps give `n - k + 1` outputs.
     """
-    rank = field.ndim - 1
-    space = tuple(range(1, rank + 1))
-    numbers = lax.ConvDimensionNumbers(
-        lhs_spec=(0, rank + 1, *space),
-        rhs_spec=(rank + 1, rank, *range(rank)),
-        out_spec=(0, rank + 1, *space),
-    )
-    result = lax.conv_general_dilated(
-        field[None], kernel, (1,) * rank, _ONE_ROW_TOO_MANY[:rank], dimension_numbers=numbers
-    )[0]
-    return result[: field.shape[0] - kernel.shape[0] + 1]
+    return _correlation(field[None], kernel, ("N*C", "*IO", "N*C"))[0]
 
 
 @convolve.def_jvp
@@ -65,16 +55,7 @@ def _linear_in_field(
     kernel: Float[Array, "*taps in_channels out_channels"],
 ) -> Float[Array, "*outputs out_channels"]:
     """Equals `convolve`. Transposed with respect to the field it has the layout of XLA."""
-    rank = field.ndim - 1
-    space = tuple(range(1, rank + 1))
-    numbers = lax.ConvDimensionNumbers(
-        lhs_spec=(0, rank + 1, *space),
-        rhs_spec=(rank, rank + 1, *range(rank)),
-        out_spec=(0, rank + 1, *space),
-    )
-    return lax.conv_general_dilated(
-        field[None], kernel.swapaxes(-1, -2), (1,) * rank, "VALID", dimension_numbers=numbers
-    )[0]
+    return _correlation(field[None], kernel.swapaxes(-1, -2), ("N*C", "*OI", "N*C"))[0]
 
 
 def _linear_in_kernel(
@@ -82,21 +63,21 @@ def _linear_in_kernel(
     kernel: Float[Array, "*taps in_channels out_channels"],
 ) -> Float[Array, "*outputs out_channels"]:
     """Equals `convolve`. Transposed with respect to the kernel it has the layout of XLA."""
-    rank = field.ndim - 1
-    space = tuple(range(1, rank + 1))
-    numbers = lax.ConvDimensionNumbers(
-        lhs_spec=(rank + 1, 0, *space),
-        rhs_spec=(rank + 1, 0, *space),
-        out_spec=(rank, rank + 1, *range(rank)),
-    )
+    fields, kernels = jnp.moveaxis(field, -1, 0)[..., None], jnp.moveaxis(kernel, -2, 0)
+    return _correlation(fields, kernels, ("C*N", "I*O", "*NC")).squeeze(-2)
+
+
+def _correlation(fields: Array, kernel: Array, layout: tuple[str, str, str]) -> Array:
+    """With the layouts of fields, kernel and outputs, in which `*` are the axes of space."""
+    space = "XYZ"[: fields.ndim - 2]
     result = lax.conv_general_dilated(
-        jnp.moveaxis(field, -1, 0)[..., None],
-        jnp.moveaxis(kernel, -2, 0),
-        (1,) * rank,
-        _ONE_ROW_TOO_MANY[:rank],
-        dimension_numbers=numbers,
+        fields,
+        kernel,
+        (1,) * len(space),
+        _ONE_ROW_TOO_MANY[: len(space)],
+        dimension_numbers=tuple(axes.replace("*", space) for axes in layout),
     )
-    return result.squeeze(-2)[: field.shape[0] - kernel.shape[0] + 1]
+    return lax.slice_in_dim(result, 0, -1, axis=layout[2].index("*"))
 
 
 def _linear_in_blocks(
