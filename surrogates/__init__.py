@@ -38,6 +38,7 @@ from .convolve import convolve as convolve
 from .operators import (
     FNO as FNO,
     AbstractOperator as AbstractOperator,
+    ConservedMean as ConservedMean,
     DeepONet as DeepONet,
     FactorisedFNO as FactorisedFNO,
     FieldSurrogate as FieldSurrogate,

@@ -67,6 +67,7 @@ CLASSES: Final[Mapping[str, type[eqx.Module]]] = {
     "closurax.surrogates.operators.DeepONet": operators.DeepONet,
     "closurax.surrogates.operators.WithCoordinates": operators.WithCoordinates,
     "closurax.surrogates.operators.Resampled": operators.Resampled,
+    "closurax.surrogates.operators.ConservedMean": operators.ConservedMean,
     "closurax.surrogates.operators.ResidualStep": operators.ResidualStep,
     "closurax.surrogates.operators.SymmetrisedOperator": operators.SymmetrisedOperator,
     "closurax.surrogates.operators.InBFloat16": operators.InBFloat16,

@@ -70,14 +70,15 @@ def _linear_in_kernel(
 def _correlation(fields: Array, kernel: Array, layout: tuple[str, str, str]) -> Array:
     """With the layouts of fields, kernel and outputs, in which `*` are the axes of space."""
     space = "XYZ"[: fields.ndim - 2]
+    of_fields, of_kernel, of_outputs = (axes.replace("*", space) for axes in layout)
     result = lax.conv_general_dilated(
         fields,
         kernel,
         (1,) * len(space),
         _ONE_ROW_TOO_MANY[: len(space)],
-        dimension_numbers=tuple(axes.replace("*", space) for axes in layout),
+        dimension_numbers=(of_fields, of_kernel, of_outputs),
     )
-    return lax.slice_in_dim(result, 0, -1, axis=layout[2].index("*"))
+    return lax.slice_in_dim(result, 0, -1, axis=of_outputs.index("X"))
 
 
 def _linear_in_blocks(

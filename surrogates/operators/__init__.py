@@ -1,5 +1,6 @@
 """Operators: learned maps from functions on a grid to functions on the same grid."""
 
+from .conserved_mean import ConservedMean as ConservedMean
 from .deeponet import DeepONet as DeepONet
 from .factorised_fourier_operator import FactorisedFNO as FactorisedFNO
 from .field_surrogate import FieldSurrogate as FieldSurrogate

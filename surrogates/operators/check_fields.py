@@ -3,6 +3,8 @@ from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError, GridMismatchError
 
+from .operator import AbstractOperator
+
 
 def check_fields(
     fields: Float[Array, "..."], operator: eqx.Module, channels: int, dimensions: int
@@ -20,3 +22,13 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ClosuraxError(f"`{name}` must be at least 1, not {size}.")
+
+
+def check_step(operator: AbstractOperator) -> None:
+    """Raises `ClosuraxError` unless the operator returns as many channels as it takes."""
+    if operator.in_channels != operator.out_channels:
+        raise ClosuraxError(
+            f"A step returns the fields that it takes, but {type(operator).__name__} takes "
+            f"{operator.in_channels} channels and returns {operator.out_channels}; make these "
+            "the same."
+        )

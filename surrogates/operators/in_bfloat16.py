@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PyTree
 from closurax.datasets.normalisers import Standardiser
 from closurax.physics.errors import ClosuraxError
 
+from .conserved_mean import ConservedMean
 from .operator import AbstractOperator
 from .resampled import Resampled
 from .residual_step import ResidualStep
@@ -16,6 +17,7 @@ _REFUSED: dict[type[eqx.Module], str] = {
     SpectralConvolution: "no Fourier transform takes bfloat16; leave this operator in float32",
     Standardiser: "normalise in float32: FieldSurrogate(InBFloat16(operator), ...)",
     Resampled: "interpolate in float32: Resampled(InBFloat16(operator), ...)",
+    ConservedMean: "take means in float32: ConservedMean(InBFloat16(operator))",
     ResidualStep: "add up the steps in float32: ResidualStep(InBFloat16(operator))",
 }
 
@@ -48,7 +50,8 @@ class InBFloat16(AbstractOperator):
             `DeepONet`.
 
         Raises `ClosuraxError` for an operator with a part that needs float32: a Fourier
-        transform, a normaliser, an interpolation between grids, or a sum over steps in time.
+        transform, a normaliser, an interpolation between grids, a mean, or a sum over steps
+            in time.
         """
         for part in jtu.tree_leaves(operator, is_leaf=lambda node: type(node) in _REFUSED):
             if type(part) in _REFUSED:

@@ -1,8 +1,7 @@
 import equinox as eqx
 from jaxtyping import Array, Float
 
-from closurax.physics.errors import ClosuraxError
-
+from .check_fields import check_step
 from .operator import AbstractOperator
 
 
@@ -23,12 +22,7 @@ class ResidualStep(AbstractOperator):
 
         Raises `ClosuraxError` if it does not return as many channels as it takes.
         """
-        if operator.in_channels != operator.out_channels:
-            raise ClosuraxError(
-                f"A step returns the fields that it takes, but {type(operator).__name__} takes "
-                f"{operator.in_channels} channels and returns {operator.out_channels}; make these "
-                "the same."
-            )
+        check_step(operator)
         self.operator = operator
         self.in_channels, self.out_channels = operator.in_channels, operator.out_channels
 

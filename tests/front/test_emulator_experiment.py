@@ -12,7 +12,7 @@ from closurax.config import read_experiment
 from closurax.experiments.emulator_forecasts import coarse_solver
 from closurax.experiments.emulator_scores import emulator_scores, summary
 from closurax.physics.errors import ExperimentError
-from closurax.surrogates.operators import FieldSurrogate, ResidualStep
+from closurax.surrogates.operators import ConservedMean, FieldSurrogate, ResidualStep
 
 NAME = "navier-stokes-emulator"
 TINY = {
@@ -68,7 +68,9 @@ def test_emulators_are_trained_judged_and_reported(
         file = f"{name}-unrolled.eqx" if unrolls else f"{name}-one-step.eqx"
         surrogate = surrogates.load(tmp_path / "run" / "operators" / file)
         assert isinstance(surrogate, FieldSurrogate)
-        assert isinstance(surrogate.operator, ResidualStep) == (name == "mgno")
+        assert isinstance(surrogate.operator, ConservedMean)
+        assert isinstance(surrogate.operator.operator, ResidualStep) == (name == "mgno")
+        np.testing.assert_allclose(run.mean(), truth.mean(), atol=1e-5 * np.abs(truth).max())
         second = np.asarray(surrogate(surrogate(jnp.asarray(truth[0, :1]))))[0]
         np.testing.assert_allclose(run[0, 2], second, rtol=1e-3, atol=1e-4 * np.abs(second).max())
     page = (tmp_path / "run" / "report.html").read_text()

@@ -237,7 +237,7 @@ SCHEMES = {
     "symmetrised operator": lambda: between_fields(operators.SymmetrisedOperator(fourier())),
     "multigrid operator in bfloat16": lambda: between_fields(operators.InBFloat16(multigrid())),
     "step in time": lambda: operators.FieldSurrogate(
-        operators.ResidualStep(fourier(1)),
+        operators.ConservedMean(operators.ResidualStep(fourier(1))),
         (Quantity("vorticity", "s-1"),),
         (Quantity("vorticity", "s-1"),),
         Standardiser(jnp.array([0.1]), jnp.array([6.0])),

@@ -59,6 +59,8 @@ def new_emulator(
         operator = operators.WithCoordinates(operator, len(shape))
     if name == "mgno":
         operator = operators.ResidualStep(operator)
+    # Both equations do, and no training sees another mean than zero.
+    operator = operators.ConservedMean(operator)
     quantity = Quantity(str(train.name), str(train.attrs["units"]))
     normaliser = Standardiser.fit(train.values[None], channel_axis=0)
     return operators.FieldSurrogate(operator, [quantity], [quantity], normaliser, normaliser)

@@ -11,6 +11,7 @@ from closurax.physics import Quantity
 from closurax.physics.errors import ClosuraxError
 from closurax.surrogates.operators import (
     FNO,
+    ConservedMean,
     DeepONet,
     FieldSurrogate,
     InBFloat16,
@@ -134,6 +135,7 @@ def test_float64_fields_come_back_in_float64(x64, getkey):
         ),
         (surrogate(UNet(1, 1, 2, 2, key=KEY)), "its Standardiser: normalise in float32"),
         (Resampled(UNet(1, 1, 2, 2, key=KEY), (8, 8)), "interpolate in float32: Resampled\\(InB"),
+        (ConservedMean(UNet(1, 1, 2, 2, key=KEY)), "ConservedMean\\(InBFloat16\\(operator\\)\\)"),
         (ResidualStep(UNet(1, 1, 2, 2, key=KEY)), "ResidualStep\\(InBFloat16\\(operator\\)\\)"),
     ],
 )

@@ -8,7 +8,7 @@ from closurax import surrogates
 from closurax.datasets import Standardiser
 from closurax.physics import Quantity
 from closurax.physics.errors import ClosuraxError
-from closurax.surrogates.operators import FNO, FieldSurrogate, ResidualStep
+from closurax.surrogates.operators import FNO, ConservedMean, FieldSurrogate, ResidualStep
 
 
 @eqx.filter_jit
@@ -36,9 +36,21 @@ def test_an_operator_that_returns_zero_changes_nothing(fno, getkey):
     assert (apply(ResidualStep(silent), fields) == fields).all()
 
 
-def test_another_number_of_channels_is_refused(getkey):
+def test_the_mean_of_each_field_is_conserved_and_nothing_else_changes(fno, getkey):
+    fields = 3 + jax.random.normal(getkey(), (2, 8, 8))
+    free, conserved = apply(fno, fields), apply(ConservedMean(fno), fields)
+    np.testing.assert_allclose(conserved.mean((1, 2)), fields.mean((1, 2)), rtol=1e-6)
+    differences = conserved - free
+    assert (np.abs(differences.mean((1, 2))) > 0.1).all()
+    np.testing.assert_allclose(
+        differences, differences[:, :1, :1] + jnp.zeros_like(free), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("step", [ResidualStep, ConservedMean])
+def test_another_number_of_channels_is_refused(getkey, step):
     with pytest.raises(ClosuraxError, match="FNO takes 2 channels and returns 1; make these"):
-        ResidualStep(FNO(2, 1, width=3, depth=1, modes=2, key=getkey()))
+        step(FNO(2, 1, width=3, depth=1, modes=2, key=getkey()))
 
 
 def test_it_travels_in_a_surrogate_file(fno, getkey, tmp_path):
