@@ -1,6 +1,7 @@
 """The command line. What takes long to import is imported by the command that needs it."""
 
 import argparse
+import os
 import shlex
 import sys
 import tomllib
@@ -86,6 +87,9 @@ class _ShowVersion(argparse.Action):
 
 
 def _run(options: argparse.Namespace) -> int:
+    # A bar that goes to the file of a batch job is not to fill it. Read when tqdm is imported.
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_MININTERVAL", "10")
     from .config import parse_override, read_experiment
     from .run import output_folder, run_experiment
 

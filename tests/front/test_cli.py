@@ -67,6 +67,24 @@ def test_invalid_settings_leave_no_trace(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_bars_that_go_to_a_file_are_drawn_every_ten_seconds(tmp_path):
+    command = [sys.executable, "-P", "-c", _A_BAR_AFTER_A_REFUSED_RUN]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    # The first and the last; on a terminal it is one for each step and more.
+    assert "5/5" in ended.stderr and ended.stderr.count("\r") <= 2
+
+
+_A_BAR_AFTER_A_REFUSED_RUN = """
+import time
+from closurax.cli import main
+assert main(["run", "nothing"]) == 1
+from tqdm import tqdm
+for _ in tqdm(range(5)):
+    time.sleep(0.2)
+"""
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_debug_shows_the_traceback(before):
     arguments = ["show", "nothing"]
