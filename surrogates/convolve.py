@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-# Without any padding XLA takes twice as long on CPUs (jax 0.10).
-_ONE_ROW_TOO_MANY = ((0, 1), (0, 0), (0, 0))
+# Rows of padding. Without any XLA takes twice as long on CPUs (jax 0.10).
+_FAST = 1
 # Up to so many outputs a convolution is the faster derivative with respect to the kernel.
 _FEW_OUTPUTS = 4096
 # Of a block: the patches of several samples side by side fit into a cache.
@@ -31,7 +31,7 @@ def convolve(
 
     An axis of `n` points and a kernel of `k` taps give `n - k + 1` outputs.
     """
-    return _correlation(field[None], kernel, ("N*C", "*IO", "N*C"))[0]
+    return _correlation(field[None], kernel, ("N*C", "*IO", "N*C"), _FAST)[0]
 
 
 @convolve.def_jvp
@@ -55,7 +55,7 @@ def _linear_in_field(
     kernel: Float[Array, "*taps in_channels out_channels"],
 ) -> Float[Array, "*outputs out_channels"]:
     """Equals `convolve`. Transposed with respect to the field it has the layout of XLA."""
-    return _correlation(field[None], kernel.swapaxes(-1, -2), ("N*C", "*OI", "N*C"))[0]
+    return _correlation(field[None], kernel.swapaxes(-1, -2), ("N*C", "*OI", "N*C"), 0)[0]
 
 
 def _linear_in_kernel(
@@ -64,21 +64,25 @@ def _linear_in_kernel(
 ) -> Float[Array, "*outputs out_channels"]:
     """Equals `convolve`. Transposed with respect to the kernel it has the layout of XLA."""
     fields, kernels = jnp.moveaxis(field, -1, 0)[..., None], jnp.moveaxis(kernel, -2, 0)
-    return _correlation(fields, kernels, ("C*N", "I*O", "*NC")).squeeze(-2)
+    return _correlation(fields, kernels, ("C*N", "I*O", "*NC"), _FAST).squeeze(-2)
 
 
-def _correlation(fields: Array, kernel: Array, layout: tuple[str, str, str]) -> Array:
-    """With the layouts of fields, kernel and outputs, in which `*` are the axes of space."""
+def _correlation(fields: Array, kernel: Array, layout: tuple[str, str, str], padding: int) -> Array:
+    """With the layouts of fields, kernel and outputs, in which `*` are the axes of space.
+
+    `padding` is a number of rows that are added, and taken off again.
+    """
     space = "XYZ"[: fields.ndim - 2]
     of_fields, of_kernel, of_outputs = (axes.replace("*", space) for axes in layout)
     result = lax.conv_general_dilated(
         fields,
         kernel,
         (1,) * len(space),
-        _ONE_ROW_TOO_MANY[: len(space)],
+        [(0, padding)] + [(0, 0)] * (len(space) - 1),
         dimension_numbers=(of_fields, of_kernel, of_outputs),
     )
-    return lax.slice_in_dim(result, 0, -1, axis=of_outputs.index("X"))
+    axis = of_outputs.index("X")
+    return lax.slice_in_dim(result, 0, result.shape[axis] - padding, axis=axis)
 
 
 def _linear_in_blocks(
