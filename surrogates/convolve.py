@@ -1,8 +1,9 @@
 """A convolution whose derivatives are fast on CPUs, too.
 
 XLA has fast convolutions on CPUs only for fields with their channels last and kernels with the
-outputs last. It rearranges others first, but not those inside a loop, where they take up to ten
-times as long (jax issue 12868). So the derivatives are written such that they have this layout.
+outputs last. It rearranges others first, but not those inside a loop, where they take about
+ten times as long (https://github.com/jax-ml/jax/issues/12868). So the derivatives are written such
+that they have this layout.
 """
 
 from itertools import product

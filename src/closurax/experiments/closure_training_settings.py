@@ -69,7 +69,7 @@ class OnlineClosure(Section):
     start: list[float] = Field(min_length=2, max_length=2)
     width: Count
     depth: Count
-    kernel_size: Annotated[int, Field(ge=1)]
+    kernel_size: Count
     file: str
 
     @model_validator(mode="after")
