@@ -28,9 +28,10 @@ class ExperimentError(ClosuraxError):
 
 
 class BlowUpError(ClosuraxError):
-    """A simulation became non-finite.
+    """A simulation became non-finite, or ended before its time.
 
-    `partial` holds the `xarray.Dataset` of everything saved before that.
+    `partial` holds everything saved before that: an `xarray.Dataset`, or of a field that evolves
+    the field up to then.
     """
 
     def __init__(self, message: str, partial: Any):

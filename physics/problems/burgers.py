@@ -33,6 +33,10 @@ class Burgers(AbstractEvolution):
     def constant_diffusivity(self) -> float | Float[Array, ""]:
         return self.viscosity
 
+    @property
+    def odd_at_walls(self) -> bool:
+        return True
+
     def tendency(self, point: Float[Array, "2"], jet: Jet) -> Float[Array, "1"]:
         return self.viscosity * jet.second[:, 0] - jet.value * jet.gradient[:, 0]
 

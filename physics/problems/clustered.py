@@ -50,6 +50,11 @@ class Clustered(AbstractEvolution):
     def fields(self) -> tuple[Quantity, ...]:
         return self.problem.fields
 
+    @property
+    def odd_at_walls(self) -> bool:
+        """A square root of the distance is linear in the distance in these coordinates."""
+        return True
+
     def tendency(self, point: Float[Array, " dims"], jet: Jet) -> Float[Array, " fields"]:
         return self.problem.tendency(self.physical(point), self._in_space(point[1:], jet))
 

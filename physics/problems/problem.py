@@ -131,6 +131,11 @@ class AbstractEvolution(AbstractProblem):
         """The diffusivity where that is the same everywhere, for solvers that treat it apart."""
         return None
 
+    @property
+    def odd_at_walls(self) -> bool:
+        """Whether what the lift leaves goes on smoothly behind each wall, with the other sign."""
+        return False
+
     def lift(self, point: Float[Array, " dims"]) -> Float[Array, " fields"]:
         """A function of time and space with the initial and the boundary values of the solution.
 

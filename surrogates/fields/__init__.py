@@ -14,6 +14,7 @@ from .on_grid import on_axes as on_axes, on_grid as on_grid
 from .periodic_features import PeriodicFeatures as PeriodicFeatures
 from .pig import PIG as PIG
 from .polynomial_features import PolynomialFeatures as PolynomialFeatures
+from .reflected_features import ReflectedFeatures as ReflectedFeatures
 from .separable_field import SeparableField as SeparableField
 from .stream_velocity import StreamVelocity as StreamVelocity
 from .vanishing_features import VanishingFeatures as VanishingFeatures

@@ -34,7 +34,11 @@ class EvolvedField(AbstractField):
         return value if self.offset is None else value + self.offset(point)
 
     def jet(self, point: Float[Array, " dims"]) -> Jet:
-        features, (now, slope, bend) = self.features.jet(point[1:]), self._weights(point[0])
+        return self.jet_with(self.features.jet(point[1:]), point)
+
+    def jet_with(self, features: Jet, point: Float[Array, " dims"]) -> Jet:
+        """The jet from that of the features at this place, which all times share."""
+        now, slope, bend = self._weights(point[0])
 
         def with_time(in_time, in_space):
             along = jnp.einsum("nd,nf->fd", in_space, now)

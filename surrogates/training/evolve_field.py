@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from closurax.physics.errors import ClosuraxError
+from closurax.physics.errors import BlowUpError
 from closurax.physics.problems import AbstractEvolution, Jet, jet_at
 from closurax.physics.solvers import DiagonalLinearTerm, DiagonalRootFinder
 
@@ -62,7 +62,7 @@ def evolve(
         `diffrax.RecursiveCheckpointAdjoint`, for those in reverse mode.
     - `progress`: whether to show a bar.
 
-    Raises `ClosuraxError` if the solver does not reach the end; while it is transformed by jax
+    Raises `BlowUpError` if the solver does not reach the end; while it is transformed by jax
     the field is not finite then.
     """
     offset = problem.lift if offset is None else offset
@@ -97,21 +97,25 @@ def evolve(
         meter,
         diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint,
     )
+
+    def field_until(end: int) -> EvolvedField:
+        weights, changes = (
+            jnp.einsum("nm,tfm->tnf", basis.mixing, each[:end]) for each in (states, slopes)
+        )
+        return EvolvedField(features, jnp.asarray(times[:end]), weights, changes, offset)
+
     ends_well = reached & jnp.isfinite(states).all()
     if isinstance(ends_well, jax.core.Tracer):
         states = jnp.where(ends_well, states, jnp.nan)
     elif not ends_well:
-        raise ClosuraxError(
+        kept = int(jnp.isfinite(states).all(axis=(1, 2)).sum())
+        raise BlowUpError(
             f"{type(problem).__name__} does not reach t = {times[-1]:g} with {basis.modes} "
-            "functions: take more Gaussians, or a larger tolerance."
+            f"functions, and is finite until t = {times[kept - 1]:g}: take more Gaussians, or a "
+            "larger tolerance.",
+            partial=field_until(kept),
         )
-    return EvolvedField(
-        features,
-        jnp.asarray(times),
-        jnp.einsum("nm,tfm->tnf", basis.mixing, states),
-        jnp.einsum("nm,tfm->tnf", basis.mixing, slopes),
-        offset,
-    )
+    return field_until(len(times))
 
 
 class _Projected(eqx.Module):

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+import contextlib
 from typing import NamedTuple
 
 import equinox as eqx
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from tqdm import tqdm
 
-from closurax.physics.errors import ClosuraxError
+from closurax.physics.errors import BlowUpError, ClosuraxError
 from closurax.physics.problems import AbstractEvolution, check_agreement
 
 from ..fields.evolved_field import EvolvedField
@@ -43,7 +43,6 @@ def evolve_gaussians(
     *,
     seed: int,
     trial_count: int | None = None,
-    exponents: Sequence[float] = _EXPONENTS,
     saves: int = 201,
     tolerance: float = 1e-8,
     progress: bool = True,
@@ -61,7 +60,6 @@ def evolve_gaussians(
     - `count`: of Gaussians.
     - `seed`: of the centres where space has more than one dimension.
     - `trial_count`: of Gaussians in the search; by default half of them.
-    - `exponents`: the powers of the curvature that are tried besides an even spread.
     - `saves`: how many times are kept, at equal distances; the field is cubic between them.
     - `tolerance`: of the steps in time.
     - `progress`: whether to show a bar.
@@ -101,24 +99,34 @@ def evolve_gaussians(
             return _Run(field, modes, overlap, _left(problem, field, *held_out))
 
         def widened(start: _Run, density: Density, number: int, exact: float) -> _Run:
-            for overlap in _OVERLAPS[_OVERLAPS.index(start.overlap) + 1 :]:
-                wider = run(density, number, overlap, exact)
-                if wider.residual >= start.residual:
-                    break
-                start = wider
+            with contextlib.suppress(BlowUpError):
+                for overlap in _OVERLAPS[_OVERLAPS.index(start.overlap) + 1 :]:
+                    wider = run(density, number, overlap, exact)
+                    if wider.residual >= start.residual:
+                        break
+                    start = wider
             return start
+
+        def with_all(exponent: float) -> GaussianEvolution:
+            best = widened(trials[exponent], density_of(even, exponent), trial_count, roughly)
+            density = density_of(best.field, exponent)
+            # With more Gaussians, wider ones may be better.
+            start = run(density, count, best.overlap, tolerance)
+            best = widened(start, density, count, tolerance)
+            return GaussianEvolution(best.field, best.residual, exponent, best.overlap, best.modes)
 
         # A power of zero is an even density.
         trials = {0.0: _Run(even, modes, _OVERLAPS[0], _left(problem, even, *held_out))}
-        for exponent in exponents:
+        for exponent in _EXPONENTS:
             density = density_of(even, exponent)
-            trials[exponent] = run(density, trial_count, _OVERLAPS[0], roughly)
-        chosen = min(trials, key=lambda exponent: trials[exponent].residual)
-        best = widened(trials[chosen], density_of(even, chosen), trial_count, roughly)
-        density = density_of(best.field, chosen)
-        # With more Gaussians, wider ones may be better.
-        best = widened(run(density, count, best.overlap, tolerance), density, count, tolerance)
-    return GaussianEvolution(best.field, best.residual, chosen, best.overlap, best.modes)
+            # Too few Gaussians where the solution is even may not reach the end.
+            with contextlib.suppress(BlowUpError):
+                trials[exponent] = run(density, trial_count, _OVERLAPS[0], roughly)
+        *better, last = sorted(trials, key=lambda exponent: trials[exponent].residual)
+        for exponent in better:
+            with contextlib.suppress(BlowUpError):
+                return with_all(exponent)
+        return with_all(last)
 
 
 class _Run(NamedTuple):
@@ -141,7 +149,9 @@ def evolve_with_density(
     """`evolve` with so many Gaussians at a density; also returns the number of functions."""
     walls = sorted({condition.axis - 1 for condition in problem.boundary()})
     walls = [axis for axis in walls if not problem.periodic[1 + axis]]
-    features = density.place(count, overlap=overlap, vanishing=walls, seed=seed)
+    features = density.place(
+        count, overlap=overlap, vanishing=walls, odd=problem.odd_at_walls, seed=seed
+    )
     basis = GalerkinBasis.spanning(features, *density.quadrature(_cells(problem, count)))
     field = evolve(problem, features, basis, times, tolerance=tolerance, progress=False)
     return field, basis.modes
@@ -168,16 +178,18 @@ def _left(
     """The root mean square of the residual over some of the times that are kept."""
     chosen = np.linspace(0, len(field.times) - 1, _TIMES_LOOKED_AT + 1)[1:].astype(int)
     squares = _squares(problem, field, field.times[chosen], jnp.asarray(points))
-    return float(np.sqrt(np.mean(np.asarray(squares) @ measure) / measure.sum()))
+    return float(np.sqrt(np.mean(measure @ np.asarray(squares)) / measure.sum()))
 
 
 @eqx.filter_jit
-def _squares(problem, field, times: Array, places: Array) -> Float[Array, "times points"]:
-    def at(time):
-        def square(place):
+def _squares(problem, field, times: Array, places: Array) -> Float[Array, "points times"]:
+    def at(place):
+        features = field.features.jet(place)
+
+        def square(time):
             point = jnp.concatenate([time[None], place])
-            return jnp.sum(problem.residual(point, field.jet(point)) ** 2)
+            return jnp.sum(problem.residual(point, field.jet_with(features, point)) ** 2)
 
-        return jax.lax.map(square, places, batch_size=min(512, len(places)))
+        return jax.vmap(square)(times)
 
-    return jax.lax.map(at, times)
+    return jax.lax.map(at, places, batch_size=min(512, len(places)))

@@ -19,6 +19,7 @@ from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.periodic_features import PeriodicFeatures
+from ..fields.reflected_features import ReflectedFeatures
 from ..fields.vanishing_features import VanishingFeatures
 from .equal_mass_cells import equal_mass_cells
 
@@ -86,7 +87,13 @@ class Density(eqx.Module):
         return cls(axes, (1 - even) * values + even, problem.periodic[1:])
 
     def place(
-        self, count: int, *, overlap: float = 2.0, vanishing: Sequence[int] = (), seed: int = 0
+        self,
+        count: int,
+        *,
+        overlap: float = 2.0,
+        vanishing: Sequence[int] = (),
+        odd: bool = False,
+        seed: int = 0,
     ) -> AbstractFeatures:
         """Gaussians with this density.
 
@@ -99,13 +106,20 @@ class Density(eqx.Module):
         - `count`: of Gaussians, some of them in a margin around the box.
         - `overlap`: their width as a multiple of their spacing.
         - `vanishing`: axes on both of whose faces the features are to vanish.
+        - `odd`: whether these faces reflect the features, which then need no margin there, or a
+            factor makes them vanish.
         - `seed`: of the start of the centres, in more than one dimension.
 
         Raises `ClosuraxError` for fewer than ten Gaussians.
         """
         if count < 10:
             raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
-        around = self._with_margin(count, overlap)
+        open_axes = [
+            axis
+            for axis, periodic in enumerate(self.periodic)
+            if not (periodic or (odd and axis in vanishing))
+        ]
+        around = self._with_margin(open_axes, count, overlap)
         if len(self.axes) == 1:
             centres = around._divided(count)
         else:
@@ -122,7 +136,8 @@ class Density(eqx.Module):
             features = PeriodicFeatures(features, tuple(periods))
         if vanishing:
             low, high = (tuple(map(float, each)) for each in (lower, upper))
-            features = VanishingFeatures(features, low, high, tuple(vanishing))
+            kind = ReflectedFeatures if odd else VanishingFeatures
+            features = kind(features, low, high, tuple(vanishing))
         return features
 
     def quadrature(
@@ -153,13 +168,12 @@ class Density(eqx.Module):
             self.axes, self.values, bounds_error=False, fill_value=None
         )(places)
 
-    def _with_margin(self, count: int, overlap: float) -> "Density":
-        """The same in a box that is larger by the margin where it is not periodic."""
+    def _with_margin(self, open_axes: Sequence[int], count: int, overlap: float) -> "Density":
+        """The same in a box that is larger by the margin along some axes."""
         axes, values, dims = list(self.axes), self.values, len(self.axes)
         spacing = (self._mass() / count) ** (1 / dims)
-        for axis, line in enumerate(self.axes):
-            if self.periodic[axis]:
-                continue
+        for axis in open_axes:
+            line = self.axes[axis]
             faces = values.take([0, -1], axis=axis).reshape(2, -1) if dims > 1 else values[[0, -1]]
             faces = faces.mean(axis=-1) if dims > 1 else faces
             margins = _MARGIN * overlap * spacing / faces ** (1 / dims)

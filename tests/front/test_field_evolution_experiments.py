@@ -17,6 +17,7 @@ from closurax.experiments.sine_features import SineFeatures
 from closurax.physics.errors import ExperimentError
 from closurax.physics.problems import (
     AllenCahn,
+    Burgers,
     FiniteVolumeDiffusion,
     FlowMixing,
     jet_at,
@@ -75,9 +76,12 @@ def test_a_problem_in_the_plane_runs_to_its_report(tmp_path, outside_references)
 def test_a_problem_in_other_coordinates_is_judged_in_its_own(tmp_path, monkeypatch):
     coarse = functools.partial(FiniteVolumeDiffusion, cells=60, steps=100)
     monkeypatch.setattr(nonlinear_diffusion, "FiniteVolumeDiffusion", coarse)
-    settings = {**TINY, "modes": [30], "nodes": [100], "seeds": 1, "test_shape": [4, 9, 9]}
+    settings = {
+        **TINY, "gaussians": 150, "trial_gaussians": 60, "convergence": [60], "modes": [30],
+        "nodes": [100], "seeds": 1, "test_shape": [4, 9, 9],
+    }  # fmt: skip
     metrics = run_experiment("nonlinear-diffusion-pig", settings, tmp_path / "run")
-    assert metrics["zero.relative_l2"] == 1 and metrics["gaussians.relative_l2"] < 0.3
+    assert metrics["zero.relative_l2"] == 1 and metrics["gaussians.relative_l2"] < 0.1
     assert metrics["nodes_100.relative_l2"] < 0.2 and metrics["modes_30.relative_l2"] < 0.3
     with xr.open_dataset(tmp_path / "run" / "solution.nc", engine="netcdf4") as solution:
         assert solution["u"].dims == ("t", "x", "y")
@@ -112,10 +116,12 @@ def test_settings_that_make_no_sense_are_refused_in_one_line(name, overrides, me
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("problem", [AllenCahn(), FlowMixing()], ids=["periodic", "walls"])
+@pytest.mark.parametrize(
+    "problem", [AllenCahn(), FlowMixing(), Burgers()], ids=["periodic", "walls", "odd"]
+)
 def test_files_keep_gaussians_and_their_weights(tmp_path, x64, problem):
-    walls = () if problem.dims == 2 else (0, 1)
-    features = Density.uniform(problem).place(12, vanishing=walls)
+    walls = () if problem.periodic[-1] else tuple(range(problem.dims - 1))
+    features = Density.uniform(problem).place(12, vanishing=walls, odd=problem.odd_at_walls)
     weights = jax.random.normal(jax.random.key(0), (3, 12, 1))
     field = EvolvedField(features, jnp.linspace(0.0, 1.0, 3), weights, -weights, problem.lift)
     write_evolution(tmp_path / "g.nc", problem, field, {"seed": 3})

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from closurax.physics.errors import ClosuraxError
+from closurax.physics.errors import BlowUpError, ClosuraxError
 from closurax.physics.problems import AllenCahn, Burgers, FlowMixing, box_quadrature
 from closurax.physics.problems.problem import AbstractEvolution
 from closurax.physics.problems.walls import wall_conditions
@@ -163,8 +163,24 @@ def test_transport_that_stays_inside_conserves_the_square(x64):
 
 
 def test_a_solution_that_ends_is_an_error(x64):
-    with pytest.raises(ClosuraxError, match=r"Heat does not reach t = 0\.5"):
-        evolved(Heat(growth=1e3), 12, tolerance=1e-4, solver=diffrax.Tsit5())
+    with pytest.raises(BlowUpError, match=r"Heat does not reach t = 0\.5 .* until t = 0") as caught:
+        evolved(Heat(growth=20.0), 12, tolerance=1e-4, solver=diffrax.Tsit5())
+    kept = caught.value.partial
+    assert 1 < len(kept.times) < 11
+    assert jnp.isfinite(kept(jnp.asarray([kept.times[-1], 0.1]))).all()
+
+
+def test_reflections_are_better_than_a_margin_where_the_solution_is_odd(x64):
+    problem, density = Burgers(viscosity=0.1), Density.uniform(Burgers())
+    assert problem.odd_at_walls
+    errors = {}
+    for odd in (False, True):
+        features = density.place(20, overlap=1.5, vanishing=(0,), odd=odd)
+        basis = GalerkinBasis.spanning(features, *density.quadrature(40))
+        moments = np.linspace(0, 1, 5)
+        field = evolve(problem, features, basis, moments, tolerance=1e-7, progress=False)
+        errors[odd] = relative_error(problem, field, (5, 41))
+    assert errors[True] < 0.2 * errors[False]
 
 
 @pytest.mark.slow

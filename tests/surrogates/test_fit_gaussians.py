@@ -134,3 +134,16 @@ def test_refuses(collocation):
     nan = eqx.tree_at(lambda c: c.interior, collocation, collocation.interior * jnp.nan)
     with pytest.raises(ClosuraxError, match="not finite"):
         solve_weights(some_field(), nan)
+    near = some_field()
+    far = eqx.tree_at(lambda field: field.features.centres, near, near.features.centres + 99)
+    with pytest.raises(ClosuraxError, match="No weight changes any residual"):
+        solve_weights(far, collocation)
+
+
+def test_gaussians_that_are_there_twice_change_nothing(collocation):
+    once, twice = some_field(20), some_field(20)
+    doubled = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), twice)
+    single, double = (solve_weights(field, collocation) for field in (once, doubled))
+    np.testing.assert_allclose(double.residual, single.residual, rtol=1e-2)
+    one, two = (jax.vmap(each.field)(collocation.interior) for each in (single, double))
+    np.testing.assert_allclose(one, two, atol=1e-2 * float(jnp.abs(one).max()))

@@ -10,6 +10,7 @@ from closurax.surrogates.fields import (
     EvolvedField,
     GaussianFeatures,
     PeriodicFeatures,
+    ReflectedFeatures,
     VanishingFeatures,
 )
 from closurax.surrogates.training import Density
@@ -30,11 +31,14 @@ def test_centres_divide_a_line_into_equal_parts(x64):
     np.testing.assert_allclose(widths[1:], 1.5 * spacing, rtol=0.4)
 
 
-def test_there_is_a_margin_where_there_are_walls(x64):
+def test_there_is_a_margin_where_walls_do_not_reflect(x64):
     features = Density.uniform(Burgers()).place(20, vanishing=(0,))
     assert isinstance(features, VanishingFeatures) and features.axes == (0,)
     centres = np.asarray(features.features.centres)[:, 0]
     assert centres.min() < -1 < 1 < centres.max()
+    reflected = Density.uniform(Burgers()).place(20, vanishing=(0,), odd=True)
+    assert isinstance(reflected, ReflectedFeatures)
+    assert np.abs(np.asarray(reflected.features.centres)).max() < 1
     periodic = Density.uniform(AllenCahn()).place(20)
     assert np.abs(np.asarray(periodic.features.centres)).max() < 1
 

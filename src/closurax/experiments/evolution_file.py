@@ -15,6 +15,7 @@ from closurax.surrogates.fields import (
     EvolvedField,
     GaussianFeatures,
     PeriodicFeatures,
+    ReflectedFeatures,
     VanishingFeatures,
 )
 
@@ -27,14 +28,17 @@ def write_evolution(
 ) -> None:
     """Writes centres, widths and the weights at all times, with the names of the problem.
 
-    The field is these Gaussians, times parabolas on the coordinates that say so, and the lift of
-    the problem, which is not in the file.
+    The field is these Gaussians, times parabolas or minus their reflections on the coordinates
+    that say so, and the lift of the problem, which is not in the file.
     """
     features = field.features
     vanishing: tuple[int, ...] = ()
+    reflected: tuple[int, ...] = ()
     periods: tuple[float | None, ...] = (None,) * (problem.dims - 1)
     if isinstance(features, VanishingFeatures):
         vanishing, features = features.axes, features.features
+    elif isinstance(features, ReflectedFeatures):
+        reflected, features = features.axes, features.features
     if isinstance(features, PeriodicFeatures):
         periods, features = features.periods, features.features
     assert isinstance(features, GaussianFeatures)
@@ -64,6 +68,11 @@ def write_evolution(
                 np.array([axis in vanishing for axis in range(len(space))], np.int8),
                 {"long_name": "1 where a factor (1 - x^2), scaled to the box, vanishes"},
             ),
+            "reflected": (
+                "coordinate",
+                np.array([axis in reflected for axis in range(len(space))], np.int8),
+                {"long_name": "1 where reflections in both ends of the box are subtracted"},
+            ),
         },
         {
             time.name: (time.name, np.asarray(field.times), {"units": time.units}),
@@ -90,11 +99,16 @@ def read_evolution(path: str | os.PathLike, problem: AbstractEvolution) -> Evolv
             jnp.asarray(dataset[name].values)
             for name in (problem.coordinates[0].name, "weight", "slope")
         )
-        periods, vanishes = dataset["period"].values, dataset["vanishes"].values
+        periods = dataset["period"].values
+        walls = {
+            VanishingFeatures: dataset["vanishes"].values,
+            ReflectedFeatures: dataset["reflected"].values,
+        }
     if not np.isnan(periods).all():
         known = tuple(None if np.isnan(period) else float(period) for period in periods)
         features = PeriodicFeatures(features, known)
-    if vanishes.any():
-        axes = tuple(map(int, np.flatnonzero(vanishes)))
-        features = VanishingFeatures(features, problem.lower[1:], problem.upper[1:], axes)
+    for kind, which in walls.items():
+        if which.any():
+            axes = tuple(map(int, np.flatnonzero(which)))
+            features = kind(features, problem.lower[1:], problem.upper[1:], axes)
     return EvolvedField(features, times, weights, slopes, problem.lift)

@@ -150,7 +150,6 @@ class _Experiment:
             count,
             seed=seed,
             trial_count=min(settings.trial_gaussians, count),
-            exponents=settings.problem.exponents,
             saves=settings.saves,
             tolerance=settings.tolerance,
         )

@@ -52,11 +52,6 @@ class AbstractProblemSettings(Section):
         return field
 
     @property
-    def exponents(self) -> tuple[float, ...]:
-        """The powers of the curvature that Gaussians which evolve may follow; none for evenly."""
-        return (1 / 3, 1 / 2)
-
-    @property
     def published(self) -> float | None:
         """The relative L2 error of Gaussians in Kang et al. 2024 (arXiv 2412.05994)."""
         return None
@@ -166,11 +161,6 @@ class NonlinearDiffusionProblem(AbstractProblemSettings):
         problem = self.judged()
         features = ClusteredFeatures(field.features, problem.lower[1:], problem.upper[1:])
         return EvolvedField(features, field.times, field.weights, field.slopes, problem.lift)
-
-    @property
-    def exponents(self) -> tuple[float, ...]:
-        # With several hundred Gaussians, following the curvature gains little for its time.
-        return ()
 
     @property
     def published(self) -> float | None:

@@ -11,6 +11,7 @@ from closurax.surrogates.fields import (
     EvolvedField,
     GalerkinBasis,
     GaussianFeatures,
+    ReflectedFeatures,
     VanishingFeatures,
     on_grid,
 )
@@ -72,6 +73,25 @@ def test_a_basis_needs_double_precision():
     points, measure = quadrature()
     with pytest.raises(ClosuraxError, match="float64"):
         GalerkinBasis.spanning(gaussians(), points.astype(np.float32), measure)
+
+
+def test_reflected_features_are_odd_at_the_walls_and_know_their_derivatives(x64):
+    centres = jnp.asarray([[0.1, 0.2], [-0.5, 1.3], [0.9, 2.8]])
+    plain = GaussianFeatures(centres, jnp.full((3, 2), 0.25))
+    features = ReflectedFeatures(plain, (-1.0, 0.0), (1.0, 3.0), (0, 1))
+    place, along = jnp.asarray([0.97, 2.9]), jnp.asarray([0.0, 0.2])
+    np.testing.assert_allclose(features(place.at[0].set(1.0)), 0, atol=1e-12)
+    np.testing.assert_allclose(features(place.at[1].set(0.0)), 0, atol=1e-12)
+    above, below = (features(place.at[1].set(3.0) + side * along) for side in (1, -1))
+    assert np.abs(above).max() > 0.05
+    np.testing.assert_allclose(above, -below, atol=1e-12)
+    jet = features.jet(place)
+    np.testing.assert_allclose(jet.value, features(place), atol=1e-14)
+    np.testing.assert_allclose(jet.gradient, jax.jacfwd(features)(place), atol=1e-12)
+    bends = jax.hessian(features)(place)
+    np.testing.assert_allclose(jet.second, np.diagonal(bends, axis1=1, axis2=2), atol=1e-11)
+    only = ReflectedFeatures(plain, (-1.0, 0.0), (1.0, 3.0), (1,))
+    assert np.abs(only(place.at[0].set(1.0))).max() > 0.1
 
 
 def test_vanishing_features_vanish_and_know_their_derivatives(x64):
