@@ -22,6 +22,8 @@ from .solve_weights import solve_weights
 _MARGIN = 1.2
 _OVERLAPS = (1.5, 2.0, 2.5, 3.0)
 _FINER = 0.25
+# Where the search with all Gaussians starts, at least: few that resolve nothing favour narrow ones.
+_LEAST_OVERLAP = 2.0
 _STRETCH = 1.4
 
 
@@ -82,7 +84,8 @@ def fit_gaussians(
             return found
 
         best, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
-        return climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
+        start = max(best.overlap, _LEAST_OVERLAP)
+        return climb(lambda overlap: fit(count, overlap, aspects), start)
 
 
 def search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:

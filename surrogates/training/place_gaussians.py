@@ -76,9 +76,8 @@ class Density(eqx.Module):
             for low, high in zip(problem.lower[1:], problem.upper[1:], strict=True)
         )
         places = jnp.asarray(grid_points(axes).reshape(-1, len(axes)))
-        curvature = np.zeros(len(places))
-        for time in np.linspace(problem.lower[0], problem.upper[0], snapshots):
-            curvature = np.maximum(curvature, np.asarray(_curvature(field.at(time), places)))
+        times = jnp.linspace(problem.lower[0], problem.upper[0], snapshots)
+        curvature = np.asarray(_largest_curvature(field, times, places))
         values = (curvature ** (exponent * len(axes))).reshape([nodes] * len(axes))
         modes = ["wrap" if periodic else "nearest" for periodic in problem.periodic[1:]]
         # A mean over so many nodes that the density does not follow single Gaussians.
@@ -211,8 +210,11 @@ class Density(eqx.Module):
 
 
 @eqx.filter_jit
-def _curvature(field, places: Array) -> Array:
-    def size(place):
-        return jnp.sum(jnp.abs(field.jet(place).second))
+def _largest_curvature(field: EvolvedField, times: Array, places: Array) -> Array:
+    weights = jax.lax.map(lambda time: field.at(time).weights, times)
 
-    return jax.lax.map(size, places, batch_size=min(1024, len(places)))
+    def largest(place):
+        bends = jnp.einsum("nd,tnf->tfd", field.features.jet(place).second, weights)
+        return jnp.max(jnp.sum(jnp.abs(bends), axis=(1, 2)))
+
+    return jax.lax.map(largest, places, batch_size=min(1024, len(places)))
