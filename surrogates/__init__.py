@@ -63,6 +63,7 @@ from .training import (
     fit_gaussians as fit_gaussians,
     fit_observations as fit_observations,
     fit_stream_gaussians as fit_stream_gaussians,
+    grow_gaussians as grow_gaussians,
     mean_squared_error as mean_squared_error,
     restore_model as restore_model,
     rollout_loss as rollout_loss,

@@ -32,6 +32,7 @@ from .fit_stream_gaussians import (
 )
 from .gradient_descent import GradientDescent as GradientDescent
 from .grid_collocation import GridCollocation as GridCollocation
+from .grow_gaussians import GrownGaussians as GrownGaussians, grow_gaussians as grow_gaussians
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
 from .natural_gradient import NaturalGradient as NaturalGradient

@@ -10,6 +10,9 @@ from closurax.physics.errors import ClosuraxError
 
 from ..fields.linear_field import LinearField
 from .collocation import Collocation
+from .measured_collocation import MeasuredCollocation
+
+Points = Collocation | MeasuredCollocation
 
 # Of the size of a matrix: what is below is rounding, in double precision.
 _ROUNDING = 3e-16
@@ -26,9 +29,7 @@ class WeightSolution(NamedTuple):
     steps: int
 
 
-def solve_weights(
-    field: LinearField, collocation: Collocation, max_steps: int = 20
-) -> WeightSolution:
+def solve_weights(field: LinearField, collocation: Points, max_steps: int = 20) -> WeightSolution:
     """The weights with the least squares of the residuals, by the method of Gauss and Newton.
 
     One step solves a linear problem. Every step is a linear least-squares problem, solved by a QR
@@ -65,7 +66,7 @@ def solve_weights(
         if not matrix.any():
             raise ClosuraxError("No weight changes any residual: do the features reach the points?")
         before = _size(values)
-        change = _least_squares(matrix, -values)
+        change = least_squares(matrix, -values[:, None])[:, 0]
         field, after = _shortened(field, collocation, change, before)
         residual = _size(after)
         # What the linear problem left is all that another step could not lower.
@@ -75,25 +76,25 @@ def solve_weights(
     return WeightSolution(field, residual, step)
 
 
-def _least_squares(
-    matrix: Float[np.ndarray, "rows weights"], values: Float[np.ndarray, " rows"]
-) -> Float[np.ndarray, " weights"]:
+def least_squares(
+    matrix: Float[np.ndarray, "rows weights"], values: Float[np.ndarray, "rows fields"]
+) -> Float[np.ndarray, "weights fields"]:
     """By a triangle, with a row for each weight that keeps it small by as much as rounding may.
 
     These rows stand in for the rank that pivoting would find, which takes three times as long.
     """
     rows, weights = matrix.shape
-    system = np.zeros((rows + weights, weights + 1), order="F")
-    system[:rows, :weights], system[:rows, weights] = matrix, values
+    system = np.zeros((rows + weights, weights + values.shape[1]), order="F")
+    system[:rows, :weights], system[:rows, weights:] = matrix, values
     np.fill_diagonal(system[rows:], _ROUNDING * np.linalg.norm(matrix))
     (triangle,) = scipy.linalg.qr(system, mode="r", overwrite_a=True, check_finite=False)
     return scipy.linalg.solve_triangular(
-        triangle[:weights, :weights], triangle[:weights, weights], check_finite=False
+        triangle[:weights, :weights], triangle[:weights, weights:], check_finite=False
     )
 
 
 def _shortened(
-    field: LinearField, collocation: Collocation, change: np.ndarray, before: float
+    field: LinearField, collocation: Points, change: np.ndarray, before: float
 ) -> tuple[LinearField, np.ndarray]:
     """The field after the longest step, halved and halved again, that lowers its residuals."""
     length = 1.0

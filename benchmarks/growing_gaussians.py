@@ -1,0 +1,57 @@
+"""Gaussians that are added where the residual is large, beside as many that are spread evenly:
+
+python benchmarks/growing_gaussians.py --write
+
+Burgers' equation in space and time at once, whose layer is the thinner the smaller the viscosity.
+"""
+
+import argparse
+import time
+
+import jax
+import numpy as np
+from results import DOCS
+
+from closurax.physics.problems import Burgers, grid_axes, grid_points
+from closurax.surrogates import fit_gaussians, grow_gaussians
+from closurax.surrogates.fields import on_grid
+
+CASES = {0.05: (500,), 0.02: (500, 1000), 0.01: (1000,)}
+SHAPE = (51, 257)
+
+
+def error(problem: Burgers, field) -> float:
+    exact = problem.solution(grid_points(grid_axes(problem, SHAPE)).reshape(-1, 2))
+    found = on_grid(problem, field, SHAPE)["u"].values.reshape(exact.shape)
+    return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the table to docs/generated")
+    arguments = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    lines = [
+        "| viscosity | Gaussians | grown: relative L2 | CPU s | even: relative L2 | CPU s |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for viscosity, counts in CASES.items():
+        problem = Burgers(viscosity=viscosity)
+        for count in counts:
+            cells = [f"{viscosity:g}", f"{count:,}"]
+            for solve in (
+                lambda problem, count: grow_gaussians(problem, count),
+                lambda problem, count: fit_gaussians(problem, count, seed=0),
+            ):
+                started = time.process_time()
+                field = solve(problem, count).field
+                seconds = time.process_time() - started
+                cells += [f"{error(problem, field):.1e}", f"{seconds:.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+            print(lines[-1], flush=True)
+    if arguments.write:
+        (DOCS / "generated" / "growing_gaussians.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
