@@ -1,4 +1,5 @@
 import contextlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -43,6 +44,7 @@ def evolve_gaussians(
     *,
     seed: int,
     trial_count: int | None = None,
+    exponents: Sequence[float] = _EXPONENTS,
     saves: int = 201,
     tolerance: float = 1e-8,
     progress: bool = True,
@@ -60,6 +62,7 @@ def evolve_gaussians(
     - `count`: of Gaussians.
     - `seed`: of the centres where space has more than one dimension.
     - `trial_count`: of Gaussians in the search; by default half of them.
+    - `exponents`: the powers of the curvature that are tried besides an even spread.
     - `saves`: how many times are kept, at equal distances; the field is cubic between them.
     - `tolerance`: of the steps in time.
     - `progress`: whether to show a bar.
@@ -117,7 +120,7 @@ def evolve_gaussians(
 
         # A power of zero is an even density.
         trials = {0.0: _Run(even, modes, _OVERLAPS[0], _left(problem, even, *held_out))}
-        for exponent in _EXPONENTS:
+        for exponent in exponents:
             density = density_of(even, exponent)
             # Too few Gaussians where the solution is even may not reach the end.
             with contextlib.suppress(BlowUpError):

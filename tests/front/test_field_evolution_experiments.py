@@ -64,7 +64,7 @@ def test_gaussians_evolve_and_are_judged_and_reported(tmp_path, outside_referenc
 
 @pytest.mark.slow
 def test_a_problem_in_the_plane_runs_to_its_report(tmp_path, outside_references):
-    settings = {**TINY, "nodes": [100], "seeds": 1, "test_shape": [4, 6, 6]}
+    settings = {**TINY, "convergence": [], "nodes": [100], "seeds": 1, "test_shape": [4, 6, 6]}
     metrics = run_experiment("flow-mixing-pig", settings, tmp_path / "run")
     assert metrics["gaussians.parameters"] == 40 * 5
     with xr.open_dataset(tmp_path / "run" / "solution.nc", engine="netcdf4") as solution:
