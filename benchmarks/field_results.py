@@ -8,7 +8,6 @@ Each table goes to docs/generated/field_PROBLEM.md.
 """
 
 import argparse
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,10 +21,10 @@ MODES = {"allen-cahn": "Sines and cosines", "nonlinear-diffusion": "Sines"}
 
 def table(run: Path) -> tuple[str, str]:
     """The problem, for the name of the file, and the table."""
-    configuration = tomllib.loads((run / "config.toml").read_text())
-    problem, count = configuration["problem"], str(configuration["gaussians"])
+    settings = read_experiment(run / "config.toml")
+    problem, seeds = settings.problem.model_dump(), settings.seeds
     metrics = read_metrics(run)
-    metrics[f"gaussians_{count}"] = metrics.pop("gaussians")
+    metrics[f"gaussians_{settings.gaussians}"] = metrics.pop("gaussians")
     titles = {
         "polynomials": "Polynomials, same method",
         "modes": f"{MODES.get(problem['name'], 'Polynomials')}, same method",
@@ -37,7 +36,6 @@ def table(run: Path) -> tuple[str, str]:
         if any(key.startswith(f"{kind}_") for key in metrics)
     }
     counts = {key.rpartition("_")[2] for key in metrics if "_" in key}
-    seeds = configuration["seeds"]
     heads = ["unknowns", "Gaussians: relative L2", "largest error", "CPU s"]
     heads += [head for title in baselines.values() for head in (f"{title}: relative L2", "CPU s")]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join('---' for _ in heads)} |"]
@@ -46,7 +44,7 @@ def table(run: Path) -> tuple[str, str]:
         for kind in baselines:
             cells += baseline_cells(metrics.get(f"{kind}_{number}"))
         lines.append(f"| {' | '.join(cells)} |")
-    published = read_experiment(run / "config.toml", {}).problem.published
+    published = settings.problem.published
     if published is not None:
         cells = [f"{published:.2e}", *[""] * (len(heads) - 2)]
         lines.append(f"| published, Gaussians with a network | {' | '.join(cells)} |")

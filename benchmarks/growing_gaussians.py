@@ -7,6 +7,7 @@ Burgers' equation in space and time at once, whose layer is the thinner the smal
 
 import argparse
 import time
+from functools import partial
 
 import jax
 import numpy as np
@@ -39,10 +40,7 @@ def main() -> None:
         problem = Burgers(viscosity=viscosity)
         for count in counts:
             cells = [f"{viscosity:g}", f"{count:,}"]
-            for solve in (
-                lambda problem, count: grow_gaussians(problem, count),
-                lambda problem, count: fit_gaussians(problem, count, seed=0),
-            ):
+            for solve in (grow_gaussians, partial(fit_gaussians, seed=0)):
                 started = time.process_time()
                 field = solve(problem, count).field
                 seconds = time.process_time() - started

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -32,3 +34,18 @@ class PeriodicFeatures(AbstractFeatures):
         steps = [(0.0,) if period is None else (-period, 0.0, period) for period in self.periods]
         shifts = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, len(steps))
         return point[None] + jnp.asarray(shifts, point.dtype)
+
+
+def periodic_in(
+    features: AbstractFeatures,
+    lower: Sequence[float],
+    upper: Sequence[float],
+    periodic: Sequence[bool],
+) -> AbstractFeatures:
+    """Features with their images along the periodic axes of a box; the same if there are none."""
+    if not any(periodic):
+        return features
+    ends = zip(lower, upper, periodic, strict=True)
+    return PeriodicFeatures(
+        features, tuple(float(high - low) if repeats else None for low, high, repeats in ends)
+    )

@@ -35,6 +35,7 @@ from .grid_collocation import GridCollocation as GridCollocation
 from .grow_gaussians import GrownGaussians as GrownGaussians, grow_gaussians as grow_gaussians
 from .levenberg_marquardt import LevenbergMarquardt as LevenbergMarquardt
 from .losses import mean_squared_error as mean_squared_error, tendency_loss as tendency_loss
+from .measured_collocation import MeasuredCollocation as MeasuredCollocation
 from .natural_gradient import NaturalGradient as NaturalGradient
 from .offline import FitResult as FitResult, fit as fit
 from .online import OnlineResult as OnlineResult, train_online as train_online

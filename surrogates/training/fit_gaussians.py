@@ -12,7 +12,7 @@ from closurax.physics.problems import AbstractProblem, check_agreement
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
-from ..fields.periodic_features import PeriodicFeatures
+from ..fields.periodic_features import periodic_in
 from .collocation import Collocation
 from .proportions import stretched
 from .solve_weights import solve_weights
@@ -174,9 +174,4 @@ def quasi_random_gaussians(
     gaussians = GaussianFeatures(
         jnp.asarray(centres), jnp.asarray(np.broadcast_to(widths, centres.shape).copy())
     )
-    if not any(problem.periodic):
-        return gaussians
-    lengths = zip(upper - lower, problem.periodic, strict=True)
-    return PeriodicFeatures(
-        gaussians, tuple(float(length) if periodic else None for length, periodic in lengths)
-    )
+    return periodic_in(gaussians, problem.lower, problem.upper, problem.periodic)

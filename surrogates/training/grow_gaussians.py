@@ -11,10 +11,9 @@ from tqdm import tqdm
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, check_agreement, grid_points
 
-from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
-from ..fields.periodic_features import PeriodicFeatures
+from ..fields.periodic_features import periodic_in
 from .collocation import Collocation
 from .measured_collocation import MeasuredCollocation
 from .solve_weights import least_squares, solve_weights
@@ -117,13 +116,8 @@ class _Cells(NamedTuple):
     def field(self, problem: AbstractProblem, overlap: float) -> LinearField:
         """Of a Gaussian in each, all weights zero."""
         centres, widths = self.low + self.size / 2, overlap * self.size
-        features: AbstractFeatures = GaussianFeatures(jnp.asarray(centres), jnp.asarray(widths))
-        if any(problem.periodic):
-            lengths = np.subtract(problem.upper, problem.lower)
-            periods = zip(map(float, lengths), problem.periodic, strict=True)
-            features = PeriodicFeatures(
-                features, tuple(length if periodic else None for length, periodic in periods)
-            )
+        gaussians = GaussianFeatures(jnp.asarray(centres), jnp.asarray(widths))
+        features = periodic_in(gaussians, problem.lower, problem.upper, problem.periodic)
         return LinearField(features, jnp.zeros((len(centres), len(problem.fields))))
 
     def like(self, problem: AbstractProblem, overlap: float, other: LinearField) -> LinearField:

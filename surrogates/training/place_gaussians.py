@@ -18,7 +18,7 @@ from closurax.physics.problems import AbstractEvolution, box_quadrature, grid_po
 from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
-from ..fields.periodic_features import PeriodicFeatures
+from ..fields.periodic_features import periodic_in
 from ..fields.reflected_features import ReflectedFeatures
 from ..fields.vanishing_features import VanishingFeatures
 from .equal_mass_cells import equal_mass_cells
@@ -126,13 +126,8 @@ class Density(eqx.Module):
         spacing = (around._mass() / count / around._at(centres)) ** (1 / len(self.axes))
         widths = np.broadcast_to(overlap * spacing[:, None], centres.shape)
         lower, upper = zip(*((axis[0], axis[-1]) for axis in self.axes), strict=True)
-        features: AbstractFeatures = GaussianFeatures(jnp.asarray(centres), jnp.asarray(widths))
-        if any(self.periodic):
-            periods = [
-                float(high - low) if periodic else None
-                for low, high, periodic in zip(lower, upper, self.periodic, strict=True)
-            ]
-            features = PeriodicFeatures(features, tuple(periods))
+        gaussians = GaussianFeatures(jnp.asarray(centres), jnp.asarray(widths))
+        features = periodic_in(gaussians, lower, upper, self.periodic)
         if vanishing:
             low, high = (tuple(map(float, each)) for each in (lower, upper))
             kind = ReflectedFeatures if odd else VanishingFeatures
