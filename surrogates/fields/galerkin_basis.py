@@ -10,10 +10,8 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Jet
 
+from .at_points import at_points
 from .features import AbstractFeatures
-
-# Points whose features are held at once.
-_CHUNK = 1024
 
 
 class GalerkinBasis(eqx.Module):
@@ -116,7 +114,7 @@ class GalerkinBasis(eqx.Module):
 
 @eqx.filter_jit
 def _jets(features: AbstractFeatures, points: Array) -> Jet:
-    return jax.lax.map(features.jet, points, batch_size=min(_CHUNK, len(points)))
+    return at_points(features.jet, points)
 
 
 def _mixed(derivatives: Array, mixing: np.ndarray) -> Array:

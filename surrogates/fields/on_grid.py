@@ -11,10 +11,11 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, grid_axes, grid_points
 
+from .at_points import at_points
 from .evolved_field import EvolvedField
 from .field import AbstractField
 
-_CHUNK = 1024
+_CHUNK_OVER_TIME = 128
 
 
 def on_grid(problem: AbstractProblem, field: AbstractField, shape: Sequence[int]) -> xr.Dataset:
@@ -99,7 +100,7 @@ def on_axes(
 
 @eqx.filter_jit
 def _evaluated(field: AbstractField, points: Array) -> Array:
-    return jax.lax.map(field, points, batch_size=min(_CHUNK, len(points)))
+    return at_points(field, points)
 
 
 @eqx.filter_jit
@@ -115,5 +116,5 @@ def _evaluated_by_time(field: EvolvedField, times: Array, places: Array) -> Arra
         known = jax.vmap(lambda time: offset(jnp.concatenate([time[None], place])))(times)
         return values + known
 
-    found = jax.lax.map(at, places, batch_size=min(_CHUNK // 8, len(places)))
+    found = at_points(at, places, _CHUNK_OVER_TIME)
     return jnp.swapaxes(found, 0, 1)

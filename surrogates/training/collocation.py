@@ -1,3 +1,5 @@
+import itertools
+import operator
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Self
@@ -11,13 +13,13 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
+from closurax.physics.problems.problem import PointResidual
 from closurax.physics.problems.sampling import face_points, interior_points
 
+from ..fields.at_points import at_points
 from ..fields.field import AbstractField
 from ..fields.linear_field import LinearField
 
-# Points whose features are held at once: what bounds the memory.
-_CHUNK = 512
 # Equations inside for each weight; on a face so many times the points that a layer of it has.
 _ROWS_PER_WEIGHT, _FACE_ROWS = 2, 4
 _NOT_EXCEEDED = 0.9
@@ -167,10 +169,8 @@ class Collocation(AbstractCollocation):
             return lambda point: residual(point, field.jet(point))
 
         # Computed again for the gradient, which takes half of the time that keeping it all does.
-        return [
-            _chunked(jax.checkpoint(at(residual)), points).reshape(-1) / scale
-            for residual, points, scale in self._blocks()
-        ]
+        values = self._by_block(lambda residual: jax.checkpoint(at(residual)))
+        return [value.reshape(-1) / scale for value, scale in zip(values, self.scales, strict=True)]
 
     def jacobian(
         self, parameters: PyTree, frozen: PyTree
@@ -200,8 +200,7 @@ class Collocation(AbstractCollocation):
             return rows
 
         matrices, found = [], []
-        for residual, points, scale in self._blocks():
-            rows, value = _chunked(at(residual), points)
+        for (rows, value), scale in zip(self._by_block(at), self.scales, strict=True):
             size = scale * float(np.sqrt(value.size))
             matrices.append(rows.reshape(-1, vector.size) / size)
             found.append(value.reshape(-1) / size)
@@ -217,8 +216,7 @@ class Collocation(AbstractCollocation):
             return lambda point: _row(residual, field, point)
 
         matrices, values = [], []
-        for residual, points, scale in self._blocks():
-            rows, value = _chunked(at(residual), points)
+        for (rows, value), scale in zip(self._by_block(at), self.scales, strict=True):
             matrices.append(rows.reshape(-1, field.weights.size) / scale)
             values.append(value.reshape(-1) / scale)
         return jnp.concatenate(matrices), jnp.concatenate(values)
@@ -235,7 +233,7 @@ class Collocation(AbstractCollocation):
         squares = np.mean(np.asarray(rows) ** 2, axis=1)
         equations = [
             (len(points), jax.eval_shape(residual, points[0], field.jet(points[0])).size)
-            for residual, points, _ in self._blocks()
+            for residual, points in self._blocks()
         ]
         ends = np.cumsum([count * size for count, size in equations])[:-1]
         size = np.asarray([np.sqrt(block.mean()) for block in np.split(squares, ends)])
@@ -245,10 +243,26 @@ class Collocation(AbstractCollocation):
         scales = self.scales * jnp.asarray(size, self.scales.dtype)
         return eqx.tree_at(lambda collocation: collocation.scales, self, scales)
 
-    def _blocks(self):
+    def _by_block(self, at: Callable[[PointResidual], Callable]) -> list[PyTree]:
+        """A function of a residual, at the points of each block.
+
+        Faces that have one residual go together, so that it is compiled once for all of them.
+        """
+        found = []
+        for _, group in itertools.groupby(self._blocks(), key=lambda block: id(block[0])):
+            residuals, points = zip(*group, strict=True)
+            values = at_points(at(residuals[0]), jnp.concatenate(points))
+            ends = itertools.accumulate(map(len, points), initial=0)
+            found += [
+                jax.tree.map(operator.itemgetter(slice(*each)), values)
+                for each in itertools.pairwise(ends)
+            ]
+        return found
+
+    def _blocks(self) -> list[tuple[PointResidual, Array]]:
         conditions = [condition.residual for condition in self.problem.conditions()]
-        residuals = [self.problem.residual, *conditions]
-        return list(zip(residuals, (self.interior, *self.faces), self.scales, strict=True))
+        points = (self.interior, *self.faces)
+        return list(zip([self.problem.residual, *conditions], points, strict=True))
 
 
 def _row(residual: Callable, field: LinearField, point: Array):
@@ -260,7 +274,3 @@ def _row(residual: Callable, field: LinearField, point: Array):
         + jnp.einsum("efd,nd->enf", slopes.second, features.second)
     )
     return rows, residual(point, jet)
-
-
-def _chunked(function: Callable, points: Array):
-    return jax.lax.map(function, points, batch_size=min(_CHUNK, len(points)))

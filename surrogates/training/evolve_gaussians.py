@@ -12,6 +12,7 @@ from tqdm import tqdm
 from closurax.physics.errors import BlowUpError, ClosuraxError
 from closurax.physics.problems import AbstractEvolution, check_agreement
 
+from ..fields.at_points import at_points
 from ..fields.evolved_field import EvolvedField
 from ..fields.galerkin_basis import GalerkinBasis
 from .evolve_field import evolve
@@ -36,6 +37,8 @@ class GaussianEvolution(NamedTuple):
     exponent: float
     overlap: float
     modes: int
+    search: tuple["GaussianEvolution", ...] = ()
+    """The runs on the way, each with what the one before had shown."""
 
 
 def evolve_gaussians(
@@ -97,46 +100,44 @@ def evolve_gaussians(
         def density_of(field: EvolvedField, exponent: float) -> Density:
             return Density.of_curvature(problem, field, nodes, exponent=exponent)
 
-        def run(density: Density, number: int, overlap: float, exact: float) -> _Run:
+        def run(exponent: float, density: Density, number: int, overlap: float, exact: float):
             field, modes = evolved(density, number, overlap, exact)
-            return _Run(field, modes, overlap, _left(problem, field, *held_out))
+            residual = _left(problem, field, *held_out)
+            return GaussianEvolution(field, residual, exponent, overlap, modes)
 
-        def widened(start: _Run, density: Density, number: int, exact: float) -> _Run:
+        def widened(start: GaussianEvolution, density: Density, number: int, exact: float):
+            runs = [start]
             with contextlib.suppress(BlowUpError):
                 for overlap in _OVERLAPS[_OVERLAPS.index(start.overlap) + 1 :]:
-                    wider = run(density, number, overlap, exact)
-                    if wider.residual >= start.residual:
+                    wider = run(start.exponent, density, number, overlap, exact)
+                    if wider.residual >= runs[-1].residual:
                         break
-                    start = wider
-            return start
+                    runs.append(wider)
+            return runs
 
         def with_all(exponent: float) -> GaussianEvolution:
-            best = widened(trials[exponent], density_of(even, exponent), trial_count, roughly)
-            density = density_of(best.field, exponent)
+            few = widened(trials[exponent], densities[exponent], trial_count, roughly)
+            density = density_of(few[-1].field, exponent)
             # With more Gaussians, wider ones may be better.
-            start = run(density, count, best.overlap, tolerance)
-            best = widened(start, density, count, tolerance)
-            return GaussianEvolution(best.field, best.residual, exponent, best.overlap, best.modes)
+            start = run(exponent, density, count, few[-1].overlap, tolerance)
+            *many, best = widened(start, density, count, tolerance)
+            first = [trials[0.0]] if exponent else []
+            return best._replace(search=(*first, *few, *many))
 
         # A power of zero is an even density.
-        trials = {0.0: _Run(even, modes, _OVERLAPS[0], _left(problem, even, *held_out))}
+        densities = {power: density_of(even, power) for power in (0.0, *exponents)}
+        spread_evenly = _left(problem, even, *held_out)
+        trials = {0.0: GaussianEvolution(even, spread_evenly, 0.0, _OVERLAPS[0], modes)}
         for exponent in exponents:
-            density = density_of(even, exponent)
             # Too few Gaussians where the solution is even may not reach the end.
             with contextlib.suppress(BlowUpError):
-                trials[exponent] = run(density, trial_count, _OVERLAPS[0], roughly)
+                density = densities[exponent]
+                trials[exponent] = run(exponent, density, trial_count, _OVERLAPS[0], roughly)
         *better, last = sorted(trials, key=lambda exponent: trials[exponent].residual)
         for exponent in better:
             with contextlib.suppress(BlowUpError):
                 return with_all(exponent)
         return with_all(last)
-
-
-class _Run(NamedTuple):
-    field: EvolvedField
-    modes: int
-    overlap: float
-    residual: float
 
 
 def evolve_with_density(
@@ -195,4 +196,4 @@ def _squares(problem, field, times: Array, places: Array) -> Float[Array, "point
 
         return jax.vmap(square)(times)
 
-    return jax.lax.map(at, places, batch_size=min(512, len(places)))
+    return at_points(at, places)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 
+from ..fields.at_points import at_points
 from ..fields.evolved_field import EvolvedField
 from ..fields.field import AbstractField
 from .observed_points import ObservedPoints, observed_points
@@ -19,7 +20,6 @@ from .unknown_coefficients import coefficient_values, with_coefficients
 
 Problem = TypeVar("Problem", bound=AbstractProblem)
 
-_CHUNK = 1024
 _SHORTEST = 1 / 1024
 # In standard deviations of what is still unknown.
 _CLOSE = 1e-3
@@ -167,16 +167,11 @@ class _Places(NamedTuple):
 @eqx.filter_jit
 def _predicted(solve, problem, names, where: _Places, vector: Array) -> Array:
     field = solve(with_coefficients(problem, names, vector))
-    batch_size = min(_CHUNK, len(where.points))
     if not isinstance(field, EvolvedField):
-        return jax.lax.map(
-            lambda each: field(each[0])[each[1]],
-            (where.points, where.field),
-            batch_size=batch_size,
-        )
+        return at_points(lambda each: field(each[0])[each[1]], (where.points, where.field))
     # Many observations share their times or their places.
     weights = jax.vmap(lambda time: field.at(time).weights)(where.times)
-    features = jax.lax.map(field.features, where.places, batch_size=min(_CHUNK, len(where.places)))
+    features = at_points(field.features, where.places)
 
     def value(each):
         time, place, index, point = each
@@ -184,7 +179,7 @@ def _predicted(solve, problem, names, where: _Places, vector: Array) -> Array:
         return found if field.offset is None else found + field.offset(point)[index]
 
     each = (where.at_time, where.at_place, where.field, where.points)
-    return jax.lax.map(value, each, batch_size=batch_size)
+    return at_points(value, each)
 
 
 @eqx.filter_jit

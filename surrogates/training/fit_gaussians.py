@@ -38,6 +38,8 @@ class GaussianFit(NamedTuple):
     residual: float
     overlap: float
     per_axis: tuple[float, ...]
+    search: tuple["GaussianFit", ...] = ()
+    """The fits on the way, first those of fewer Gaussians, each better than the one before."""
 
 
 def fit_gaussians(
@@ -83,16 +85,18 @@ def fit_gaussians(
             bar.set_postfix(residual=f"{found.residual:.1e}", gaussians=number)
             return found
 
-        best, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
-        start = max(best.overlap, _LEAST_OVERLAP)
-        return climb(lambda overlap: fit(count, overlap, aspects), start)
+        few, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
+        start = max(few[-1].overlap, _LEAST_OVERLAP)
+        *many, best = climb(lambda overlap: fit(count, overlap, aspects), start)
+    return best._replace(search=(*few, *many))
 
 
-def search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
-    """The best fit, and how many Gaussians each of its axes has, relative to their mean."""
+def search(fit, dims: int) -> tuple[list[GaussianFit], np.ndarray]:
+    """Better and better fits, and how many Gaussians each axis of the last has, to their mean."""
     aspects = np.ones(dims)
-    fits = (fit(overlap, aspects) for overlap in _OVERLAPS)
-    best = min(fits, key=lambda found: found.residual)
+    fits: list[GaussianFit] = []
+    for overlap in _OVERLAPS:
+        _kept_if_better(fits, fit(overlap, aspects))
     # Of two axes, one grows where the other shrinks.
     axes = range(dims if dims > 2 else dims - 1)
     improved = True
@@ -100,25 +104,28 @@ def search(fit, dims: int) -> tuple[GaussianFit, np.ndarray]:
         improved = False
         for axis, factor in itertools.product(axes, (_STRETCH, 1 / _STRETCH)):
             trial = stretched(aspects, axis, factor)
-            found = fit(best.overlap, trial)
-            while found.residual < best.residual:
-                best, aspects, improved = found, trial, True
+            while _kept_if_better(fits, fit(fits[-1].overlap, trial)):
+                aspects, improved = trial, True
                 trial = stretched(aspects, axis, factor)
-                found = fit(best.overlap, trial)
-    return best, aspects
+    return fits, aspects
 
 
-def climb(fit, overlap: float) -> GaussianFit:
-    """The best fit near this overlap, going on while it gets better."""
-    best = fit(overlap)
+def climb(fit, overlap: float) -> list[GaussianFit]:
+    """Better and better fits near this overlap, going on while it gets better."""
+    fits = [fit(overlap)]
     for step in (_FINER, -_FINER):
-        found = fit(overlap + step)
-        while found.residual < best.residual:
-            best = found
-            found = fit(best.overlap + step)
-        if best.overlap != overlap:
+        while _kept_if_better(fits, fit(fits[-1].overlap + step)):
+            pass
+        if len(fits) > 1:
             break
-    return best
+    return fits
+
+
+def _kept_if_better(fits: list[GaussianFit], found: GaussianFit) -> bool:
+    better = not fits or found.residual < fits[-1].residual
+    if better:
+        fits.append(found)
+    return better
 
 
 def _fit(

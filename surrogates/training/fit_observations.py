@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 
+from ..fields.at_points import at_points
 from ..fields.linear_field import LinearField
 from .collocation import Collocation
 from .fit_coefficients import estimates
@@ -20,7 +21,6 @@ from .unknown_coefficients import coefficient_values, with_coefficients
 
 # Relative to the largest singular value.
 _RANK_TOLERANCE = 1e-13
-_CHUNK = 1024
 _SHORTEST = 1 / 64
 # Squares of standard deviations, all unknowns together; and the logarithm of the noise.
 _CLOSE, _STEADY = 1e-3, 0.01
@@ -200,7 +200,7 @@ def _observed_rows(
 
     @eqx.filter_jit
     def rows(features, points):
-        return jax.lax.map(features, points, batch_size=min(_CHUNK, len(points)))
+        return at_points(features, points)
 
     features = np.asarray(rows(field.features, jnp.asarray(observed.points)))
     of_field = np.eye(field.weights.shape[1])[observed.field]

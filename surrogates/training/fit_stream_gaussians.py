@@ -1,7 +1,6 @@
 """The flow in a cavity by Gaussians that have its walls built in."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -18,6 +17,7 @@ from closurax.physics.problems import (
     residual_size,
 )
 
+from ..fields.at_points import at_points
 from ..fields.features import AbstractFeatures
 from ..fields.galerkin_basis import GalerkinBasis
 from ..fields.linear_field import LinearField
@@ -88,8 +88,9 @@ def fit_stream_gaussians(
             bar.set_postfix(residual=f"{residual:.1e}", gaussians=number)
             return GaussianFit(field, residual, overlap, tuple(map(float, numbers)))
 
-        best, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
-        return climb(lambda overlap: fit(count, overlap, aspects), best.overlap)
+        few, aspects = search(lambda *shape: fit(trial_count, *shape), problem.dims)
+        *many, best = climb(lambda overlap: fit(count, overlap, aspects), few[-1].overlap)
+    return best._replace(search=(*few, *many))
 
 
 def wall_gaussians(
@@ -125,4 +126,4 @@ def _flow(field: LinearField, points: np.ndarray) -> StreamBasis:
 
 @eqx.filter_jit
 def _jets(field: LinearField, points: Array) -> Jet:
-    return jax.lax.map(field.jet, points, batch_size=min(512, len(points)))
+    return at_points(field.jet, points)

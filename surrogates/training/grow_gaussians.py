@@ -2,7 +2,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -11,6 +10,7 @@ from tqdm import tqdm
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, check_agreement, grid_points
 
+from ..fields.at_points import at_points
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
 from ..fields.periodic_features import periodic_in
@@ -24,7 +24,6 @@ _MARGIN = 2
 _MARKED = 0.8
 _START_COUNT = 150
 _NEWTON_STEPS = 30
-_CHUNK = 512
 
 
 class GrownGaussians(NamedTuple):
@@ -207,7 +206,7 @@ class _Cells(NamedTuple):
 
 @eqx.filter_jit
 def _values(function: Callable, points: Float[Array, "points dims"]) -> Float[Array, "points _"]:
-    return jax.lax.map(function, points, batch_size=min(_CHUNK, len(points)))
+    return at_points(function, points)
 
 
 @eqx.filter_jit
@@ -215,7 +214,7 @@ def _bends(field: LinearField, points: Float[Array, "points dims"]) -> Float[Arr
     def at(point):
         return jnp.sum(jnp.abs(field.jet(point).second), axis=0)
 
-    return jax.lax.map(at, points, batch_size=min(_CHUNK, len(points)))
+    return at_points(at, points)
 
 
 def _points(low: np.ndarray, size: np.ndarray, numbers: list[int]) -> Float[np.ndarray, "_ dims"]:

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractEvolution, box_quadrature, grid_points
 
+from ..fields.at_points import at_points
 from ..fields.evolved_field import EvolvedField
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
@@ -212,4 +213,4 @@ def _largest_curvature(field: EvolvedField, times: Array, places: Array) -> Arra
         bends = jnp.einsum("nd,tnf->tfd", field.features.jet(place).second, weights)
         return jnp.max(jnp.sum(jnp.abs(bends), axis=(1, 2)))
 
-    return jax.lax.map(largest, places, batch_size=min(1024, len(places)))
+    return at_points(largest, places)

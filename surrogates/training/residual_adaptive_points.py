@@ -7,12 +7,10 @@ from jaxtyping import Array, Float, Key
 
 from closurax.physics.errors import ClosuraxError
 
+from ..fields.at_points import at_points
 from ..fields.field import AbstractField
 from .collocation import AbstractCollocation, Collocation
 from .point_sampler import AbstractPointSampler
-
-# Candidates whose residuals are computed at once.
-_CHUNK = 512
 
 
 class ResidualAdaptivePoints(AbstractPointSampler):
@@ -70,7 +68,7 @@ class ResidualAdaptivePoints(AbstractPointSampler):
             return jnp.linalg.norm(collocation.problem.residual(point, field.jet(point)))
 
         points = collocation.interior
-        sizes = jax.lax.map(size, points, batch_size=min(_CHUNK, len(points))) ** self.power
+        sizes = at_points(size, points) ** self.power
         mean = jnp.mean(sizes)
         # Nothing is left of an equation that is satisfied everywhere.
         density = jnp.where(mean > 0, sizes / jnp.where(mean > 0, mean, 1.0), 1.0) + self.offset

@@ -11,10 +11,15 @@ import xarray as xr
 
 from closurax import run_experiment
 from closurax.config import read_experiment
+from closurax.experiments import field_evolution
 from closurax.experiments.evolution_file import read_evolution, write_evolution
-from closurax.experiments.field_evolution_baselines import _along, _differences
+from closurax.experiments.field_evolution_baselines import (
+    _along,
+    _differences,
+    evolve_differences,
+)
 from closurax.experiments.sine_features import SineFeatures
-from closurax.physics.errors import ExperimentError
+from closurax.physics.errors import BlowUpError, ExperimentError
 from closurax.physics.problems import (
     AllenCahn,
     Burgers,
@@ -38,9 +43,15 @@ TINY = {
 
 
 @pytest.mark.slow
-def test_gaussians_evolve_and_are_judged_and_reported(tmp_path, outside_references):
+def test_gaussians_evolve_and_are_judged_and_reported(tmp_path, monkeypatch, outside_references):
+    def differences(problem, count, *others):
+        if count == 30:
+            raise BlowUpError("Burgers does not reach the end.", partial=None)
+        return evolve_differences(problem, count, *others)
+
+    monkeypatch.setattr(field_evolution, "evolve_differences", differences)
     out = tmp_path / "run"
-    settings = {**TINY, "problem.viscosity": 0.1, "test_shape": [6, 21]}
+    settings = {**TINY, "nodes": [20, 30], "problem.viscosity": 0.1, "test_shape": [6, 21]}
     metrics = run_experiment("burgers-pig", settings, out)
     assert json.loads((out / "metrics.json").read_text()) == metrics
     assert all(np.isfinite(value) for value in metrics.values())
@@ -58,7 +69,13 @@ def test_gaussians_evolve_and_are_judged_and_reported(tmp_path, outside_referenc
         again = field(jnp.asarray([1.0, 0.5]))[0]
     np.testing.assert_allclose(again, values[-1, 15], atol=1e-12)
     page = (out / "report.html").read_text()
-    assert not outside_references(page) and "finite differences" in page
+    assert not outside_references(page) and "On the way" in page
+    assert "30 nodes of finite differences do not reach the end" in page
+    assert "nodes_30.relative_l2" not in metrics
+    first, *_, last = sorted((out / "search").iterdir())
+    with xr.open_dataset(first) as few, xr.open_dataset(last) as all_of_them:
+        assert few.sizes["gaussian"] == 20 and all_of_them.sizes["gaussian"] == 40
+        assert all_of_them.attrs["residual"] < few.attrs["residual"]
     assert run_experiment("burgers-pig", settings, out, resume=True) == metrics
 
 

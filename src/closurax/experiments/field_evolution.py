@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from closurax.datasets.netcdf_output import write_netcdf
+from closurax.physics.errors import BlowUpError
 from closurax.physics.problems import AbstractEvolution, Clustered, grid_axes
 from closurax.surrogates.fields import EvolvedField
 from closurax.surrogates.training import GaussianEvolution, evolve_gaussians
@@ -20,6 +21,7 @@ from .field_evolution_baselines import evolve_differences, evolve_modes
 from .field_evolution_report import write_report
 from .field_evolution_settings import FieldEvolution
 from .field_judge import FieldJudge
+from .gaussian_search import write_search
 from .timing import summary_over_seeds, timed
 
 
@@ -57,7 +59,13 @@ class _Experiment:
                 "seed": seed,
                 "configuration": json.dumps(inputs, sort_keys=True),
             }
-            write_evolution(self._file(index), self.problem, evolution.field, attributes)
+
+            def write(path, each, found):
+                write_evolution(path, self.problem, each.field, attributes | found)
+
+            write(self._file(index), evolution, {})
+            if index == 0:
+                write_search(self.workspace, (*evolution.search, evolution), write)
             return {
                 **seconds,
                 "modes": evolution.modes,
@@ -73,7 +81,7 @@ class _Experiment:
 
         def work() -> dict[str, Any]:
             seed = self.settings.seed
-            return _each(counts, lambda n: self._scores(self._evolved(n, seed).field))
+            return self._each(counts, lambda n: self._scores(self._evolved(n, seed).field))
 
         inputs = self._inputs(counts=counts, test_shape=self.settings.test_shape)
         return self.workspace.stage("convergence", "evolving other numbers", inputs, work)
@@ -95,8 +103,8 @@ class _Experiment:
 
         def work() -> dict[str, Any]:
             return {
-                "modes": _each(settings.modes, by_modes),
-                "nodes": _each(settings.nodes, by_differences),
+                "modes": self._each(settings.modes, by_modes),
+                "nodes": self._each(settings.nodes, by_differences),
             }
 
         inputs = self._inputs(
@@ -154,6 +162,21 @@ class _Experiment:
             tolerance=settings.tolerance,
         )
 
+    def _each(
+        self, counts: list[int], solve: Callable[[int], dict[str, float]]
+    ) -> dict[str, dict[str, float]]:
+        """The scores by number, of those that reach the end."""
+        found = {}
+        for count in counts:
+            try:
+                scores, seconds = timed(partial(solve, count))
+            except BlowUpError as error:
+                self.workspace.say(f"      with {count}: {error}")
+                continue
+            found[str(count)] = {"unknowns": float(count)} | scores | seconds
+            assert all(np.isfinite(value) for value in found[str(count)].values())
+        return found
+
     def _inputs(self, **others: Any) -> dict[str, Any]:
         settings = self.settings
         return {
@@ -167,14 +190,3 @@ class _Experiment:
 
     def _file(self, index: int):
         return self.workspace.path("gaussians.nc" if index == 0 else f"gaussians-{index}.nc")
-
-
-def _each(
-    counts: list[int], solve: Callable[[int], dict[str, float]]
-) -> dict[str, dict[str, float]]:
-    found = {}
-    for count in counts:
-        scores, seconds = timed(partial(solve, count))
-        found[str(count)] = {"unknowns": float(count)} | scores | seconds
-        assert all(np.isfinite(value) for value in found[str(count)].values())
-    return found

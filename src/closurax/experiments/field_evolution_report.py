@@ -9,8 +9,17 @@ import xarray as xr
 from .. import report
 from ..workspace import Workspace
 from .field_evolution_settings import FieldEvolution
-from .field_report_parts import PAPER, Scores, provenance, score_cell, solution_figures
+from .field_report_parts import (
+    PAPER,
+    SEARCH_CAPTION,
+    Scores,
+    gaussian_figures,
+    provenance,
+    score_cell,
+    solution_figures,
+)
 from .flat_metrics import flat_metrics
+from .gaussian_search import read_search
 
 _LABELS = {"modes": "global modes by the same method", "nodes": "nodes of finite differences"}
 
@@ -49,6 +58,8 @@ def write_report(
             ("worst seed", f"{gaussians['relative_l2_worst']:.1e}", f"of {settings.seeds}")
         )
     for name, by_count in baselines.items():
+        if not by_count:
+            continue
         best = _best(by_count)
         cards.append((f"{best} {_LABELS[name]}", f"{by_count[best]['relative_l2']:.1e}", "best"))
     if published is not None:
@@ -103,6 +114,16 @@ def _findings(
                     else f": {1 / ratio:.2g} times better than as many Gaussians"
                 )
             lines.append(f"{text}.")
+    asked = {"Gaussians": settings.convergence}
+    asked |= {_LABELS["modes"]: settings.modes, _LABELS["nodes"]: settings.nodes}
+    for (label, counts), reached in zip(
+        asked.items(), (convergence, *baselines.values()), strict=True
+    ):
+        lines += [
+            f"{count} {label} do not reach the end."
+            for count in counts
+            if str(count) not in reached
+        ]
     published = settings.problem.published
     if published is not None:
         than = "less" if error < published else "more"
@@ -169,22 +190,23 @@ def _sections(settings, workspace, judged, convergence, baselines):
 
 
 def _gaussians(settings: FieldEvolution, workspace: Workspace) -> list[report.Figure]:
-    path = workspace.path("figures/gaussians.png")
     problem = settings.problem.made()
     time, *names = [quantity.name for quantity in problem.coordinates]
-    with xr.open_dataset(workspace.path("gaussians.nc"), engine="netcdf4") as gaussians:
-        if len(names) == 1:
-            figure = report.weights_over_time_figure(gaussians, time, names[0])
-            caption = "Each column is a Gaussian, at its centre and as wide as the distance to the "
-            caption += "next; its colour is the size of its weight at that time."
-            title = "Centres and weights in time"
-        else:
-            ends = (
-                dict(zip(names, each[1:], strict=True)) for each in (problem.lower, problem.upper)
-            )
-            figure = report.gaussians_figure(gaussians.isel({time: -1}), *ends)
-            caption = "Each ellipse reaches a quarter of the width from its centre; its colour is "
-            caption += "the size of the weight at the end."
-            title = "Centres and widths"
-        report.save_png(figure, path)
-    return [report.Figure(path, title, caption)]
+    if len(names) > 1:
+        lower, upper = (
+            dict(zip(names, each[1:], strict=True)) for each in (problem.lower, problem.upper)
+        )
+        return gaussian_figures(workspace, lower, upper, time)
+    path, search = (workspace.path(f"figures/{name}.png") for name in ("gaussians", "search"))
+    with xr.open_dataset(workspace.path("gaussians.nc"), engine="netcdf4") as found:
+        report.save_png(report.weights_over_time_figure(found, time, names[0]), path)
+    report.save_png(report.spacing_figure(read_search(workspace), names[0]), search)
+    return [
+        report.Figure(
+            path,
+            "Centres and weights in time",
+            "Each column is a Gaussian, at its centre and as wide as the distance to the next; its "
+            "colour is the size of its weight at that time.",
+        ),
+        report.Figure(search, "On the way", SEARCH_CAPTION),
+    ]

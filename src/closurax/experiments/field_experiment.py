@@ -16,6 +16,7 @@ from .field_judge import FieldJudge
 from .field_report import write_report
 from .field_settings import FieldExperiment
 from .gaussian_file import read_gaussians, write_gaussians
+from .gaussian_search import write_search
 from .parameter_count import parameter_count
 from .timing import summary_over_seeds, timed
 
@@ -54,7 +55,13 @@ class _Experiment:
                 "seed": seed,
                 "configuration": json.dumps(inputs, sort_keys=True),
             }
-            write_gaussians(self._file(index), self.problem, fit.field, attributes)
+
+            def write(path, each, found):
+                write_gaussians(path, self.problem, each.field, attributes | found)
+
+            write(self._file(index), fit, {})
+            if index == 0:
+                write_search(self.workspace, (*fit.search, fit), write)
             return {**seconds, "overlap": fit.overlap, "per_axis": list(fit.per_axis)}
 
         title = f"fitting {settings.gaussians} Gaussians, seed {seed}"

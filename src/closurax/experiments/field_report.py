@@ -8,7 +8,14 @@ import xarray as xr
 
 from .. import report
 from ..workspace import Workspace
-from .field_report_parts import PAPER, Scores, provenance, score_cell, solution_figures
+from .field_report_parts import (
+    PAPER,
+    Scores,
+    gaussian_figures,
+    provenance,
+    score_cell,
+    solution_figures,
+)
 from .field_settings import FieldExperiment
 from .flat_metrics import flat_metrics
 
@@ -176,7 +183,7 @@ def _sections(settings, workspace, judged, convergence, polynomials):
     return [
         ("All fits", "One table, one test grid.", [table]),
         ("The solution", "Of the first seed.", solution_figures(workspace)),
-        ("The Gaussians", "Of the first seed.", [_gaussians(settings, workspace)]),
+        ("The Gaussians", "Of the first seed.", gaussian_figures(workspace, *_box(settings))),
         (
             "Convergence",
             "Error by the number of weights that are solved for.",
@@ -190,19 +197,11 @@ def _fields(workspace: Workspace) -> int:
         return gaussians.sizes["field"]
 
 
-def _gaussians(settings: FieldExperiment, workspace: Workspace) -> report.Figure:
-    path = workspace.path("figures/gaussians.png")
+def _box(settings: FieldExperiment) -> tuple[dict[str, float], dict[str, float]]:
     problem = settings.problem.made()
     names = [quantity.name for quantity in problem.coordinates]
-    ends = (dict(zip(names, each, strict=True)) for each in (problem.lower, problem.upper))
-    with xr.open_dataset(workspace.path("gaussians.nc"), engine="netcdf4") as gaussians:
-        report.save_png(report.gaussians_figure(gaussians, *ends), path)
-    projected = "" if problem.dims == 2 else f", projected on {names[0]} and {names[1]}"
-    return report.Figure(
-        path,
-        "Centres and widths",
-        f"Each ellipse reaches a quarter of the width from its centre{projected}; its colour is "
-        "the size of the weight. The frame is the box; centres around it serve its sides.",
+    return dict(zip(names, problem.lower, strict=True)), dict(
+        zip(names, problem.upper, strict=True)
     )
 
 

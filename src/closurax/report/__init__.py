@@ -20,6 +20,7 @@ from .field_figures import (
     field_convergence_figure as field_convergence_figure,
     gaussians_figure as gaussians_figure,
     solution_figure as solution_figure,
+    spacing_figure as spacing_figure,
     weights_over_time_figure as weights_over_time_figure,
 )
 from .figures import (

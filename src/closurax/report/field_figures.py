@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.collections import EllipseCollection
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from .palette import styled
 # Of a box of three axes, slices at these parts of the first axis are shown.
 _SLICES = (0.0, 0.5, 1.0)
 _DECADES = 1e-4
+_SMALLEST_WEIGHT = 1e-6
 
 
 @styled()
@@ -57,42 +59,78 @@ def solution_figure(solution: xr.Dataset, name: str) -> Figure:
 
 
 @styled()
-def gaussians_figure(gaussians: xr.Dataset, lower: Mapping, upper: Mapping) -> Figure:
+def gaussians_figure(gaussians: Mapping[str, xr.Dataset], lower: Mapping, upper: Mapping) -> Figure:
     """The Gaussians as ellipses in the plane of two axes, with a quarter of their widths.
 
     **Arguments:**
 
-    - `gaussians`: `centre` and `width` over `(gaussian, coordinate)`, and `weight` over
-        `(gaussian, field)`.
+    - `gaussians`: by a title, one or several to compare, each with `centre` and `width` over
+        `(gaussian, coordinate)`, and `weight` over `(gaussian, field)`.
     - `lower`, `upper`: the ends of the box by the name of a coordinate; the first two are shown.
     """
-    first, second = list(lower)[:2]
-    plane = gaussians.sel(coordinate=[first, second])
+    names = list(lower)[:2]
+    low, high = (np.array([ends[name] for name in names]) for ends in (lower, upper))
+    planes = [each.sel(coordinate=names) for each in gaussians.values()]
+    centres = np.concatenate([plane["centre"].values for plane in planes])
+    begin, end = np.minimum(centres.min(0), low), np.maximum(centres.max(0), high)
+    margin = 0.03 * (end - begin)
+    columns = min(len(planes), 2)
+    rows = -(-len(planes) // columns)
+    width, height = (7.6, 6.2) if len(planes) == 1 else (5.2 * columns, 4.4 * rows)
+    figure, axes = new_figure(width, height, rows, columns)
+    for axis in axes.flat[len(planes) :]:
+        axis.set_axis_off()
+    for axis, title, plane in zip(axes.flat, gaussians, planes, strict=False):
+        ellipses = _ellipses(axis, plane)
+        corners = [low, [high[0], low[1]], high, [low[0], high[1]], low]
+        axis.plot(*np.array(corners).T, color="#1d2939", linewidth=1.2)
+        axis.set(
+            title=title, xlabel=names[0], ylabel=names[1],
+            xlim=(begin[0] - margin[0], end[0] + margin[0]),
+            ylim=(begin[1] - margin[1], end[1] + margin[1]),
+        )  # fmt: skip
+        axis.title.set_size(9 if len(planes) > 1 else 11)
+        axis.grid(False)
+    figure.colorbar(
+        ellipses, ax=axes.ravel().tolist(), label="weight, of the largest", extend="min"
+    )
+    return figure
+
+
+def _ellipses(axis, plane: xr.Dataset) -> EllipseCollection:
     widths = np.abs(plane["width"].values) / 2
-    sizes = np.maximum(np.abs(gaussians["weight"].values).max(axis=1), 1e-300)
-    figure, axes = new_figure(7.6, 6.2, 1, 1)
-    axis = axes[0, 0]
+    sizes = np.abs(plane["weight"].values).max(axis=1)
+    sizes = np.maximum(sizes / (sizes.max() or 1.0), _SMALLEST_WEIGHT)
     order = np.argsort(sizes)
     ellipses = EllipseCollection(
         widths[order, 0], widths[order, 1], 0, units="xy",
         offsets=plane["centre"].values[order], offset_transform=axis.transData,
-        array=sizes[order], norm=LogNorm(max(sizes.min(), 1e-6 * sizes.max()), sizes.max()),
-        cmap="viridis", facecolors="none", linewidths=0.8,
+        array=sizes[order], norm=LogNorm(_SMALLEST_WEIGHT, 1.0), cmap="viridis",
+        facecolors="none", linewidths=0.8,
     )  # fmt: skip
     axis.add_collection(ellipses)
-    low, high = (np.array([ends[first], ends[second]]) for ends in (lower, upper))
-    corners = [low, [high[0], low[1]], high, [low[0], high[1]], low]
-    axis.plot(*np.array(corners).T, color="#1d2939", linewidth=1.2)
-    centres = plane["centre"].values
-    begin, end = np.minimum(centres.min(0), low), np.maximum(centres.max(0), high)
-    margin = 0.03 * (end - begin)
-    axis.set(
-        xlabel=first, ylabel=second,
-        xlim=(begin[0] - margin[0], end[0] + margin[0]),
-        ylim=(begin[1] - margin[1], end[1] + margin[1]),
-    )  # fmt: skip
-    axis.grid(False)
-    figure.colorbar(ellipses, ax=axis, label="size of the weight")
+    return ellipses
+
+
+@styled()
+def spacing_figure(gaussians: Mapping[str, xr.Dataset], coordinate: str) -> Figure:
+    """How far apart Gaussians on a line are, by place, in several steps of a search.
+
+    **Arguments:**
+
+    - `gaussians`: by a title, each with `centre` over `(gaussian, coordinate)`.
+    - `coordinate`: its name.
+    """
+    figure, axes = new_figure(8.5, 4.6, 1, 1)
+    axis = axes[0, 0]
+    for shade, (title, each) in zip(
+        np.linspace(0.85, 0.0, len(gaussians)), gaussians.items(), strict=True
+    ):
+        centres = np.sort(each["centre"].sel(coordinate=coordinate).values)
+        middles = (centres[1:] + centres[:-1]) / 2
+        axis.plot(middles, np.diff(centres), color=colormaps["viridis"](shade), label=title)
+    axis.set(xlabel=coordinate, ylabel="distance between neighbours", yscale="log")
+    axis.legend()
     return figure
 
 
