@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from results import DOCS
 
-from closurax.physics.problems import Burgers, grid_axes, grid_points
+from closurax.physics.problems import AbstractProblem, Burgers, grid_axes, grid_points
 from closurax.surrogates import fit_gaussians, grow_gaussians
 from closurax.surrogates.fields import on_grid
 
@@ -21,9 +21,10 @@ CASES = {0.05: (500,), 0.02: (500, 1000), 0.01: (1000,)}
 SHAPE = (51, 257)
 
 
-def error(problem: Burgers, field) -> float:
-    exact = problem.solution(grid_points(grid_axes(problem, SHAPE)).reshape(-1, 2))
-    found = on_grid(problem, field, SHAPE)["u"].values.reshape(exact.shape)
+def error(problem: AbstractProblem, field, shape: tuple[int, ...]) -> float:
+    """The relative L2 error of the field `u` on a grid."""
+    exact = problem.solution(grid_points(grid_axes(problem, shape)).reshape(-1, problem.dims))
+    found = on_grid(problem, field, shape)["u"].values.reshape(exact.shape)
     return float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
 
 
@@ -44,7 +45,7 @@ def main() -> None:
                 started = time.process_time()
                 field = solve(problem, count).field
                 seconds = time.process_time() - started
-                cells += [f"{error(problem, field):.1e}", f"{seconds:.0f}"]
+                cells += [f"{error(problem, field, SHAPE):.1e}", f"{seconds:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     if arguments.write:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
@@ -30,3 +31,7 @@ def at_points(
 
     values = jax.lax.map(function, jax.tree.map(padded, points), batch_size=size)
     return jax.tree.map(lambda array: array[:count], values)
+
+
+compiled_at_points = eqx.filter_jit(at_points)
+"""The same, compiled, for a function that is a pytree: a field, features, or a method of those."""

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import Jet
 
-from .at_points import at_points
+from .at_points import compiled_at_points
 from .features import AbstractFeatures
 
 
@@ -52,7 +52,7 @@ class GalerkinBasis(eqx.Module):
         Raises `ClosuraxError` in single precision, for too few points, or if features are not
         finite.
         """
-        jets = _jets(features, jnp.asarray(points))
+        jets = compiled_at_points(features.jet, jnp.asarray(points))
         if jets.value.dtype != np.float64:
             raise ClosuraxError(
                 f"The features are {jets.value.dtype}; their span needs float64: "
@@ -110,11 +110,6 @@ class GalerkinBasis(eqx.Module):
     def projected(self, values: Float[Array, "points fields"]) -> Float[Array, "modes fields"]:
         """The coefficients of the nearest functions in the span."""
         return self.value.T @ (self.measure[:, None] * values)
-
-
-@eqx.filter_jit
-def _jets(features: AbstractFeatures, points: Array) -> Jet:
-    return at_points(features.jet, points)
 
 
 def _mixed(derivatives: Array, mixing: np.ndarray) -> Array:

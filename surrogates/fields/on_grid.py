@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, grid_axes, grid_points
 
-from .at_points import at_points
+from .at_points import at_points, compiled_at_points
 from .evolved_field import EvolvedField
 from .field import AbstractField
 
@@ -72,7 +72,7 @@ def on_axes(
         times, places = at_times[:, 0, 0], at_times[0, :, 1:]
         found = np.asarray(_evaluated_by_time(field, jnp.asarray(times), jnp.asarray(places)))
     else:
-        found = np.asarray(_evaluated(field, jnp.asarray(points)))
+        found = np.asarray(compiled_at_points(field, jnp.asarray(points)))
     found = found.reshape(*shape, -1)
     single = tuple(index for index, axis in enumerate(inside) if not axis.ndim)
     found = np.squeeze(found, axis=single)
@@ -96,11 +96,6 @@ def on_axes(
             f"{type(problem).__name__}",
         },
     )
-
-
-@eqx.filter_jit
-def _evaluated(field: AbstractField, points: Array) -> Array:
-    return at_points(field, points)
 
 
 @eqx.filter_jit

@@ -26,6 +26,11 @@ from .field_optimiser import (
 from .fit_coefficients import CoefficientFit as CoefficientFit, fit_coefficients as fit_coefficients
 from .fit_gaussians import GaussianFit as GaussianFit, fit_gaussians as fit_gaussians
 from .fit_observations import ObservationFit as ObservationFit, fit_observations as fit_observations
+from .fit_pair_gaussians import (
+    PairGaussiansFit as PairGaussiansFit,
+    fit_pair_gaussians as fit_pair_gaussians,
+    interacting_coordinates as interacting_coordinates,
+)
 from .fit_stream_gaussians import (
     fit_stream_gaussians as fit_stream_gaussians,
     stream_lift as stream_lift,
@@ -48,6 +53,7 @@ from .point_sampler import (
     AbstractPointSampler as AbstractPointSampler,
     UniformPoints as UniformPoints,
 )
+from .prune_gaussians import PrunedGaussians as PrunedGaussians, prune_gaussians as prune_gaussians
 from .quasi_newton import QuasiNewton as QuasiNewton
 from .residual_adaptive_points import ResidualAdaptivePoints as ResidualAdaptivePoints
 from .resolved_tendency import resolved_tendency as resolved_tendency

@@ -25,6 +25,8 @@ _FINER = 0.25
 # Where the search with all Gaussians starts, at least: few that resolve nothing favour narrow ones.
 _LEAST_OVERLAP = 2.0
 _STRETCH = 1.4
+# So few that they resolve nothing favour wrong proportions.
+_LEAST_TRIAL, _MOST_TRIAL = 200, 800
 
 
 class GaussianFit(NamedTuple):
@@ -62,7 +64,8 @@ def fit_gaussians(
     - `problem`: for one or several fields.
     - `count`: of Gaussians. The work grows with its third power.
     - `seed`: of the centres and of the points.
-    - `trial_count`: of Gaussians in the search; by default a third of them, at most 800.
+    - `trial_count`: of Gaussians in the search; by default a third of them, but not fewer than
+        200 if there are so many, and at most 800.
     - `progress`: whether to show a bar.
 
     Raises `ClosuraxError` for fewer than ten Gaussians, and as `check_agreement` and
@@ -71,7 +74,8 @@ def fit_gaussians(
     if count < 10:
         raise ClosuraxError(f"`count` = {count}: give at least ten Gaussians.")
     check_agreement(problem)
-    trial_count = min(max(count // 3, 10), 800) if trial_count is None else trial_count
+    if trial_count is None:
+        trial_count = min(max(count // 3, _LEAST_TRIAL), count, _MOST_TRIAL)
     with tqdm(desc="fitting Gaussians", unit=" fits", disable=not progress) as bar:
         # Other points, and the same scales for all fits, so that they can be compared.
         held_out = Collocation.held_out(problem, seed)

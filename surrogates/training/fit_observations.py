@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 
-from ..fields.at_points import at_points
+from ..fields.at_points import compiled_at_points
 from ..fields.linear_field import LinearField
 from .collocation import Collocation
 from .fit_coefficients import estimates
@@ -197,12 +197,7 @@ def _observed_rows(
     field: LinearField, observed: ObservedPoints
 ) -> Float[np.ndarray, "observations weights"]:
     """The derivatives of the observed values with respect to the weights."""
-
-    @eqx.filter_jit
-    def rows(features, points):
-        return at_points(features, points)
-
-    features = np.asarray(rows(field.features, jnp.asarray(observed.points)))
+    features = np.asarray(compiled_at_points(field.features, jnp.asarray(observed.points)))
     of_field = np.eye(field.weights.shape[1])[observed.field]
     return (features[:, :, None] * of_field[:, None, :]).reshape(len(features), -1)
 

@@ -1,15 +1,13 @@
 """The flow in a cavity by Gaussians that have its walls built in."""
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from tqdm import tqdm
 
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import (
     ChebyshevCavity,
-    Jet,
     LidDrivenCavity,
     StreamBasis,
     box_quadrature,
@@ -17,7 +15,7 @@ from closurax.physics.problems import (
     residual_size,
 )
 
-from ..fields.at_points import at_points
+from ..fields.at_points import compiled_at_points
 from ..fields.features import AbstractFeatures
 from ..fields.galerkin_basis import GalerkinBasis
 from ..fields.linear_field import LinearField
@@ -119,11 +117,6 @@ def stream_polynomials(
 
 
 def _flow(field: LinearField, points: np.ndarray) -> StreamBasis:
-    jet = _jets(field, jnp.asarray(points))
+    jet = compiled_at_points(field.jet, jnp.asarray(points))
     gradient, second = np.asarray(jet.gradient)[:, 0], np.asarray(jet.second)[:, 0]
     return StreamBasis(gradient[:, 0], gradient[:, 1], second.sum(axis=-1))
-
-
-@eqx.filter_jit
-def _jets(field: LinearField, points: Array) -> Jet:
-    return at_points(field.jet, points)

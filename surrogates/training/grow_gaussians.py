@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import equinox as eqx
@@ -10,7 +9,7 @@ from tqdm import tqdm
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, check_agreement, grid_points
 
-from ..fields.at_points import at_points
+from ..fields.at_points import at_points, compiled_at_points
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
 from ..fields.periodic_features import periodic_in
@@ -123,8 +122,8 @@ class _Cells(NamedTuple):
         """The field that is closest to another one in the middle of the parts of all cells."""
         field = self.field(problem, overlap)
         points = jnp.asarray(_points(self.low, self.size, [2] * problem.dims))
-        matrix = np.asarray(_values(field.features, points))
-        weights = least_squares(matrix, np.asarray(_values(other, points)))
+        matrix = np.asarray(compiled_at_points(field.features, points))
+        weights = least_squares(matrix, np.asarray(compiled_at_points(other, points)))
         return eqx.tree_at(lambda field: field.weights, field, jnp.asarray(weights))
 
     def inside(self, problem: AbstractProblem) -> Bool[np.ndarray, " cells"]:
@@ -202,11 +201,6 @@ class _Cells(NamedTuple):
         above = self.low[cells].copy()
         above[np.arange(len(cells)), axes] += size[cells, axes]
         return type(self)(np.concatenate([self.low, above]), np.concatenate([size, size[cells]]))
-
-
-@eqx.filter_jit
-def _values(function: Callable, points: Float[Array, "points dims"]) -> Float[Array, "points _"]:
-    return at_points(function, points)
 
 
 @eqx.filter_jit

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
@@ -10,13 +11,15 @@ from closurax.surrogates.training import GaussianEvolution, GaussianFit
 
 from ..workspace import Workspace
 
+Step = TypeVar("Step", GaussianFit, GaussianEvolution)
+
 _SHOWN = 4
 
 
 def write_search(
     workspace: Workspace,
-    steps: Sequence[GaussianFit] | Sequence[GaussianEvolution],
-    write: Callable[[Path, GaussianFit | GaussianEvolution, Mapping[str, float]], None],
+    steps: Sequence[Step],
+    write: Callable[[Path, Step, Mapping[str, float]], None],
 ) -> None:
     """Writes a file of each step, in order, with its overlap and its residual."""
     folder = workspace.path("search/00.nc").parent
