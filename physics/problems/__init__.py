@@ -22,6 +22,7 @@ from .lid_driven_cavity import (
 )
 from .nonlinear_diffusion import NonlinearDiffusion as NonlinearDiffusion
 from .parametric import Parametric as Parametric
+from .plane_burgers import PlaneBurgers as PlaneBurgers
 from .poisson import Poisson as Poisson
 from .problem import (
     AbstractEvolution as AbstractEvolution,

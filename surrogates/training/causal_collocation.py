@@ -20,7 +20,7 @@ class CausalCollocation(AbstractCollocation):
 
     with their mean square $L_k$ in an earlier slab, and that of the initial conditions, $L_0$,
     through which nothing is differentiated (Wang, Sankaran and Perdikaris 2024, Comput. Methods
-    Appl. Mech. Eng. 421, 116813, arXiv 2203.07404, equations 2.12 and 2.13). Conditions have no
+    Appl. Mech. Eng. 421, 116813, arXiv 2203.07404, on causal training). Conditions have no
     weights. Without $L_0$ a field that is zero would satisfy many an equation at all times.
 
     The loss is another function in every step, and may rise while it improves: it is for

@@ -23,6 +23,8 @@ from ..fields.linear_field import LinearField
 # Equations inside for each weight; on a face so many times the points that a layer of it has.
 _ROWS_PER_WEIGHT, _FACE_ROWS = 2, 4
 _NOT_EXCEEDED = 0.9
+# What bounds the memory: 256 MB in double precision.
+_NUMBERS_HELD, _LARGEST_CHUNK = 2**25, 512
 
 
 class AbstractCollocation(eqx.Module):
@@ -169,7 +171,7 @@ class Collocation(AbstractCollocation):
             return lambda point: residual(point, field.jet(point))
 
         # Computed again for the gradient, which takes half of the time that keeping it all does.
-        values = self._by_block(lambda residual: jax.checkpoint(at(residual)))
+        values = self._by_block(lambda residual: jax.checkpoint(at(residual)), field)
         return [value.reshape(-1) / scale for value, scale in zip(values, self.scales, strict=True)]
 
     def jacobian(
@@ -200,7 +202,7 @@ class Collocation(AbstractCollocation):
             return rows
 
         matrices, found = [], []
-        for (rows, value), scale in zip(self._by_block(at), self.scales, strict=True):
+        for (rows, value), scale in zip(self._by_block(at, parameters), self.scales, strict=True):
             size = scale * float(np.sqrt(value.size))
             matrices.append(rows.reshape(-1, vector.size) / size)
             found.append(value.reshape(-1) / size)
@@ -216,7 +218,7 @@ class Collocation(AbstractCollocation):
             return lambda point: _row(residual, field, point)
 
         matrices, values = [], []
-        for (rows, value), scale in zip(self._by_block(at), self.scales, strict=True):
+        for (rows, value), scale in zip(self._by_block(at, field), self.scales, strict=True):
             matrices.append(rows.reshape(-1, field.weights.size) / scale)
             values.append(value.reshape(-1) / scale)
         return jnp.concatenate(matrices), jnp.concatenate(values)
@@ -243,15 +245,21 @@ class Collocation(AbstractCollocation):
         scales = self.scales * jnp.asarray(size, self.scales.dtype)
         return eqx.tree_at(lambda collocation: collocation.scales, self, scales)
 
-    def _by_block(self, at: Callable[[PointResidual], Callable]) -> list[PyTree]:
+    def _by_block(self, at: Callable[[PointResidual], Callable], held: PyTree) -> list[PyTree]:
         """A function of a residual, at the points of each block.
 
         Faces that have one residual go together, so that it is compiled once for all of them.
+
+        **Arguments:**
+
+        - `held`: arrays as many numbers as which are held for each of the points of a chunk.
         """
+        size = sum(array.size for array in jax.tree.leaves(eqx.filter(held, eqx.is_array)))
+        chunk = max(min(_NUMBERS_HELD // max(size, 1), _LARGEST_CHUNK), 1)
         found = []
         for _, group in itertools.groupby(self._blocks(), key=lambda block: id(block[0])):
             residuals, points = zip(*group, strict=True)
-            values = at_points(at(residuals[0]), jnp.concatenate(points))
+            values = at_points(at(residuals[0]), jnp.concatenate(points), chunk)
             ends = itertools.accumulate(map(len, points), initial=0)
             found += [
                 jax.tree.map(operator.itemgetter(slice(*each)), values)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from closurax.physics.errors import ClosuraxError
-from closurax.physics.problems import Helmholtz, KleinGordon, Poisson
+from closurax.physics.problems import Helmholtz, Poisson
 from closurax.surrogates import fit_pair_gaussians
 from closurax.surrogates.training import interacting_coordinates
 from closurax.surrogates.training.fit_pair_gaussians import _grids

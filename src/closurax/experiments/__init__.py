@@ -14,6 +14,7 @@ from .field_evolution_settings import (
     FieldEvolution as FieldEvolution,
     FlowMixingPIG as FlowMixingPIG,
     NonlinearDiffusionPIG as NonlinearDiffusionPIG,
+    PlaneBurgersPIG as PlaneBurgersPIG,
 )
 from .field_settings import (
     CavityPIG as CavityPIG,
@@ -48,6 +49,7 @@ EXPERIMENTS: dict[str, type[AbstractExperiment]] = {
     "cavity-pig": CavityPIG,
     "allen-cahn-pig": AllenCahnPIG,
     "burgers-pig": BurgersPIG,
+    "plane-burgers-pig": PlaneBurgersPIG,
     "flow-mixing-pig": FlowMixingPIG,
     "nonlinear-diffusion-pig": NonlinearDiffusionPIG,
     "inverse-allen-cahn-pig": InverseAllenCahn,

@@ -99,7 +99,7 @@ class _Experiment:
             values, nodes = evolve_differences(
                 self.problem, count, settings.saves, settings.tolerance, self._test_axes()
             )
-            return self._judge.errors(values[..., None]) | {"unknowns": float(nodes)}
+            return self._judge.errors(values) | {"unknowns": float(nodes)}
 
         def work() -> dict[str, Any]:
             return {

@@ -81,7 +81,7 @@ def evolve_modes(
 
 def evolve_differences(
     problem: AbstractEvolution, count: int, saves: int, tolerance: float, axes: Sequence[np.ndarray]
-) -> tuple[Float[np.ndarray, "*grid"], int]:
+) -> tuple[Float[np.ndarray, "*grid fields"], int]:
     """The method of lines: differences of fourth order on a uniform grid of about `count` nodes.
 
     The lift of the problem is subtracted here, too. Splines of fifth degree lead to the test grid.
@@ -128,8 +128,8 @@ def evolve_differences(
 
 def _interpolated(problem: AbstractEvolution, field: EvolvedField, axes, test_axes) -> np.ndarray:
     side = len(axes[0])
-    values = np.stack([np.asarray(field.at(time).weights)[:, 0] for time in test_axes[0]])
-    values = values.reshape(-1, *[side] * len(axes))
+    values = np.stack([np.asarray(field.at(time).weights) for time in test_axes[0]])
+    values = values.reshape(len(values), *[side] * len(axes), -1)
     for index, (nodes, test, periodic) in enumerate(
         zip(axes, test_axes[1:], problem.periodic[1:], strict=True), start=1
     ):
@@ -153,7 +153,7 @@ def _known(field: EvolvedField, points: np.ndarray) -> np.ndarray:
     import jax
 
     assert field.offset is not None
-    return np.asarray(jax.jit(jax.vmap(field.offset))(jnp.asarray(points)))[:, 0]
+    return np.asarray(jax.jit(jax.vmap(field.offset))(jnp.asarray(points)))
 
 
 def _differences(side: int, step: float, order: int, periodic: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ from .field_problems import (
     BurgersProblem,
     FlowMixingProblem,
     NonlinearDiffusionProblem,
+    PlaneBurgersProblem,
 )
 from .field_settings import MOST_POINTS, check_counts_differ
 from .settings import AbstractExperiment
@@ -82,6 +83,12 @@ class BurgersPIG(FieldEvolution):
     """`FieldEvolution` for Burgers' equation."""
 
     problem: BurgersProblem
+
+
+class PlaneBurgersPIG(FieldEvolution):
+    """`FieldEvolution` for Burgers' equations of two velocities in the plane."""
+
+    problem: PlaneBurgersProblem
 
 
 class FlowMixingPIG(FieldEvolution):

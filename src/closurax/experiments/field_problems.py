@@ -122,6 +122,19 @@ class BurgersProblem(AbstractProblemSettings):
         return Burgers(viscosity=self.viscosity)
 
 
+class PlaneBurgersProblem(AbstractProblemSettings):
+    name: Literal["plane-burgers"]
+    viscosity: Annotated[float, Field(ge=1e-3, le=1)]
+
+    dims: ClassVar[int] = 3
+    title: ClassVar[str] = "Burgers' equations in the plane, evolved by Gaussians"
+
+    def made(self) -> "AbstractProblem":
+        from closurax.physics.problems import PlaneBurgers
+
+        return PlaneBurgers(viscosity=self.viscosity)
+
+
 class FlowMixingProblem(AbstractProblemSettings):
     name: Literal["flow-mixing"]
 

@@ -13,6 +13,7 @@ from closurax.physics.problems import (
     KleinGordon,
     LidDrivenCavity,
     NonlinearDiffusion,
+    PlaneBurgers,
     check_agreement,
 )
 from closurax.physics.problems.walls import wall_conditions
@@ -25,7 +26,7 @@ class Disagreeing(Burgers):
 
 
 @pytest.mark.parametrize("problem", [
-    AllenCahn(), Burgers(), FlowMixing(), KleinGordon(), NonlinearDiffusion(),
+    AllenCahn(), Burgers(), FlowMixing(), KleinGordon(), NonlinearDiffusion(), PlaneBurgers(),
     Clustered(NonlinearDiffusion()), Helmholtz(4, 1), LidDrivenCavity(),
 ], ids=lambda problem: type(problem).__name__)  # fmt: skip
 def test_those_of_the_problems_agree(problem):

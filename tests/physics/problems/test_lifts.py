@@ -12,6 +12,7 @@ from closurax.physics.problems import (
     FlowMixing,
     Jet,
     NonlinearDiffusion,
+    PlaneBurgers,
     jet_at,
 )
 from closurax.physics.problems.rounded_corner import rounded_corner
@@ -22,6 +23,7 @@ PROBLEMS = [
     Burgers(),
     FlowMixing(),
     NonlinearDiffusion(),
+    PlaneBurgers(),
     Clustered(NonlinearDiffusion()),
 ]
 

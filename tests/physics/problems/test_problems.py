@@ -16,6 +16,7 @@ from closurax.physics.problems import (
     Jet,
     KleinGordon,
     NonlinearDiffusion,
+    PlaneBurgers,
     Poisson,
     face_points,
     interior_points,
@@ -49,15 +50,22 @@ def poisson(point):
     return jnp.stack([2 / np.sqrt(float(count)).item() * sum(terms)])
 
 
+def front(point):
+    t, x, y = point
+    g = 1 / (1 + jnp.exp((4 * y - 4 * x - t) / 0.32))
+    return jnp.stack([0.75 - g / 4, 0.75 + g / 4])
+
+
 CLOSED = {
     "helmholtz": (Helmholtz(), wave(1, 4)),
     "helmholtz of ten waves": (Helmholtz(10, 10), wave(10, 10)),
     "klein-gordon": (KleinGordon(), klein_gordon),
     "mixing": (FlowMixing(), mixing),
+    "burgers in the plane": (PlaneBurgers(), front),
     "poisson in 2": (Poisson(2), poisson),
     "poisson in 7": (Poisson(7), poisson),
 }
-EVOLUTIONS = [AllenCahn(), Burgers(), FlowMixing(), NonlinearDiffusion()]
+EVOLUTIONS = [AllenCahn(), Burgers(), FlowMixing(), NonlinearDiffusion(), PlaneBurgers()]
 ALL = [AllenCahn(), Burgers(), NonlinearDiffusion(), *(problem for problem, _ in CLOSED.values())]
 
 
