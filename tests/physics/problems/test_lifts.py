@@ -43,7 +43,8 @@ def test_lifts_have_the_initial_and_the_boundary_values(x64, problem):
             condition.axis
         ]
         values = lift(jnp.asarray(face))
-        jets = Jet(values, jnp.zeros((20, 1, problem.dims)), jnp.zeros((20, 1, problem.dims)))
+        zeros = jnp.zeros((*values.shape, problem.dims))
+        jets = Jet(values, zeros, zeros)
         left = jax.vmap(condition.residual)(jnp.asarray(face), jets)
         np.testing.assert_allclose(left, 0, atol=1e-14)
 

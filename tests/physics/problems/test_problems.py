@@ -131,9 +131,10 @@ def test_the_centre_of_the_vortex_is_a_point_like_others(x64):
 def test_residual_is_the_change_less_the_tendency(x64, problem):
     generator = np.random.default_rng(3)
     point = jnp.asarray(interior_points(problem, 1, seed=3)[0])
+    fields = len(problem.fields)
     value, gradient, second = (
-        jnp.asarray(generator.normal(size=shape))
-        for shape in ((1,), (1, point.size), (1, point.size))
+        jnp.asarray(generator.normal(size=(fields, *shape)))
+        for shape in ((), (point.size,), (point.size,))
     )
     in_space = Jet(value, gradient[:, 1:], second[:, 1:])
     expected = gradient[:, 0] - problem.tendency(point, in_space)
@@ -153,6 +154,14 @@ def test_tendencies_are_those_of_the_formulas(x64):
     jet = Jet(jnp.array([u]), jnp.array([[slope]]), jnp.array([[bend]]))
     assert AllenCahn().tendency(point, jet)[0] == pytest.approx(1e-4 * bend + 5 * (u - u**3))
     assert Burgers().tendency(point, jet)[0] == pytest.approx(0.01 / PI * bend - u * slope)
+    two = Jet(
+        jnp.array([u, 0.3]),
+        jnp.array([[slope, 1.0], [4.0, -1.0]]),
+        jnp.array([[bend, 1.0], [2, 5]]),
+    )
+    expected = [0.1 * (bend + 1) - u * slope - 0.3, 0.1 * 7 - u * 4 + 0.3]
+    found = PlaneBurgers(viscosity=0.1).tendency(jnp.array([0.1, 0.2, 0.3]), two)
+    np.testing.assert_allclose(found, expected)
 
     # div(u grad u) is half of the Laplacian of the square.
     def field(place):
@@ -167,11 +176,14 @@ def test_tendencies_are_those_of_the_formulas(x64):
 @pytest.mark.parametrize("problem", ALL, ids=lambda problem: type(problem).__name__)
 def test_single_precision_stays_single(problem):
     point = jnp.asarray(interior_points(problem, 1, seed=5)[0], jnp.float32)
+    fields = len(problem.fields)
     for residual in (problem.residual, *(c.residual for c in problem.conditions())):
-        value = jax.jit(lambda p, r=residual: r(p, jet_at(lambda q: jnp.sum(q, keepdims=True), p)))(
-            point
-        )
-        assert value.shape == (1,)
+
+        def left(point, residual=residual):
+            return residual(point, jet_at(lambda p: jnp.full(fields, jnp.sum(p)), point))
+
+        value = jax.jit(left)(point)
+        assert value.shape == (fields,)
         assert value.dtype == jnp.float32
 
 
