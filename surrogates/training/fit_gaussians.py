@@ -41,7 +41,7 @@ class GaussianFit(NamedTuple):
     overlap: float
     per_axis: tuple[float, ...]
     search: tuple["GaussianFit", ...] = ()
-    """The fits on the way, first those of fewer Gaussians, each better than the one before."""
+    """The fits on the way: better and better ones of few Gaussians, then of all."""
 
 
 def fit_gaussians(
