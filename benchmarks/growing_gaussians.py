@@ -6,13 +6,13 @@ Burgers' equation in space and time at once, whose layer is the thinner the smal
 """
 
 import argparse
-import time
 from functools import partial
 
 import jax
 import numpy as np
 from results import DOCS
 
+from closurax.experiments.timing import timed
 from closurax.physics.problems import AbstractProblem, Burgers, grid_axes, grid_points
 from closurax.surrogates import fit_gaussians, grow_gaussians
 from closurax.surrogates.fields import on_grid
@@ -42,10 +42,9 @@ def main() -> None:
         for count in counts:
             cells = [f"{viscosity:g}", f"{count:,}"]
             for solve in (grow_gaussians, partial(fit_gaussians, seed=0)):
-                started = time.process_time()
-                field = solve(problem, count).field
-                seconds = time.process_time() - started
-                cells += [f"{error(problem, field, SHAPE):.1e}", f"{seconds:.0f}"]
+                solved, seconds = timed(partial(solve, problem, count))
+                found = f"{error(problem, solved.field, SHAPE):.1e}"
+                cells += [found, f"{seconds['cpu_seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     if arguments.write:

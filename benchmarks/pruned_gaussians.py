@@ -4,13 +4,13 @@ python benchmarks/pruned_gaussians.py --write
 """
 
 import argparse
-import time
 from functools import partial
 
 import jax
 from growing_gaussians import error
 from results import DOCS
 
+from closurax.experiments.timing import timed
 from closurax.physics.problems import Burgers, Helmholtz, KleinGordon
 from closurax.surrogates import fit_gaussians, prune_gaussians
 
@@ -35,7 +35,7 @@ def main() -> None:
         fit = partial(fit_gaussians, problem, seed=SEED)
         many, seconds = timed(partial(fit, ALL))
         found = f"{error(problem, many.field, shape):.1e}"
-        lines.append(f"| {name} | {ALL} | | | {found} | {seconds:.0f} |")
+        lines.append(f"| {name} | {ALL} | | | {found} | {cpu(seconds)} |")
         for count in COUNTS:
             cells = [name, str(count)]
             for solve in (
@@ -43,16 +43,15 @@ def main() -> None:
                 partial(fit, count),
             ):
                 solved, seconds = timed(solve)
-                cells += [f"{error(problem, solved.field, shape):.1e}", f"{seconds:.0f}"]
+                cells += [f"{error(problem, solved.field, shape):.1e}", cpu(seconds)]
             lines.append(f"| {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     if arguments.write:
         (DOCS / "generated" / "pruned_gaussians.md").write_text("\n".join(lines) + "\n")
 
 
-def timed(solve):
-    started = time.process_time()
-    return solve(), time.process_time() - started
+def cpu(seconds: dict[str, float]) -> str:
+    return f"{seconds['cpu_seconds']:.0f}"
 
 
 if __name__ == "__main__":

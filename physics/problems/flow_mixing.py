@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from ..scheme import Quantity
 from .jet import Jet
 from .problem import AbstractEvolution, Condition
-from .walls import blended, wall_conditions
+from .walls import lift_to_walls, wall_conditions
 
 _FASTEST = 0.385
 """The largest tangential velocity, to which the published problem scales."""
@@ -56,11 +56,7 @@ class FlowMixing(AbstractEvolution):
 
     def lift(self, point: Float[Array, "3"]) -> Float[Array, "1"]:
         """The initial state, and what the values on the sides add, blended between them."""
-
-        def added(place):
-            return _exact(place) - self.initial(place[1:])
-
-        return self.initial(point[1:]) + blended(added, point, self.lower, self.upper)
+        return lift_to_walls(self, _exact, point)
 
     def solution(self, points: Float[np.ndarray, "points dims"]) -> Float[np.ndarray, "points 1"]:
         t, x, y = self.checked(points).T

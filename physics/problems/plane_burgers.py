@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from ..scheme import Quantity
 from .jet import Jet
 from .problem import AbstractEvolution, Condition
-from .walls import blended, wall_conditions
+from .walls import lift_to_walls, wall_conditions
 
 
 class PlaneBurgers(AbstractEvolution):
@@ -54,11 +54,7 @@ class PlaneBurgers(AbstractEvolution):
 
     def lift(self, point: Float[Array, "3"]) -> Float[Array, "2"]:
         """The initial state, and what the values on the sides add, blended between them."""
-
-        def added(point):
-            return self._exact(point) - self.initial(point[1:])
-
-        return self.initial(point[1:]) + blended(added, point, self.lower, self.upper)
+        return lift_to_walls(self, self._exact, point)
 
     def solution(self, points: Float[np.ndarray, "points dims"]) -> Float[np.ndarray, "points 2"]:
         t, x, y = self.checked(points).T

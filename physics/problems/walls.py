@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .jet import Jet
-from .problem import Condition
+from .problem import AbstractEvolution, Condition
 
 PointValues = Callable[[Float[Array, " dims"]], Float[Array, " fields"]]
 
@@ -28,6 +28,24 @@ def wall_conditions(
         for axis in axes
         for side, upper in (("below", False), ("above", True))
     )
+
+
+def lift_to_walls(
+    problem: AbstractEvolution, values: PointValues, point: Float[Array, "3"]
+) -> Float[Array, " fields"]:
+    """The initial state, and what given values on the walls add to it, `blended` between them.
+
+    **Arguments:**
+
+    - `problem`: in two dimensions of space.
+    - `values`: of all fields on the walls, as a function of the point.
+    - `point`: where.
+    """
+
+    def added(point: Float[Array, "3"]) -> Float[Array, " fields"]:
+        return values(point) - problem.initial(point[1:])
+
+    return problem.initial(point[1:]) + blended(added, point, problem.lower, problem.upper)
 
 
 def blended(

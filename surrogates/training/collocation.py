@@ -252,7 +252,7 @@ class Collocation(AbstractCollocation):
 
         **Arguments:**
 
-        - `held`: arrays as many numbers as which are held for each of the points of a chunk.
+        - `held`: so many numbers as its arrays have are held for each point of a chunk.
         """
         size = sum(array.size for array in jax.tree.leaves(eqx.filter(held, eqx.is_array)))
         chunk = max(min(_NUMBERS_HELD // max(size, 1), _LARGEST_CHUNK), 1)

@@ -9,13 +9,13 @@ from tqdm import tqdm
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem, check_agreement, grid_points
 
-from ..fields.at_points import at_points, compiled_at_points
+from ..fields.at_points import at_points
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
 from ..fields.periodic_features import periodic_in
 from .collocation import Collocation
 from .measured_collocation import MeasuredCollocation
-from .solve_weights import least_squares, solve_weights
+from .solve_weights import nearest_weights, solve_weights
 
 # Cells beyond the box along an axis that is not periodic, at the start.
 _MARGIN = 2
@@ -122,8 +122,7 @@ class _Cells(NamedTuple):
         """The field that is closest to another one in the middle of the parts of all cells."""
         field = self.field(problem, overlap)
         points = jnp.asarray(_points(self.low, self.size, [2] * problem.dims))
-        matrix = np.asarray(compiled_at_points(field.features, points))
-        weights = least_squares(matrix, np.asarray(compiled_at_points(other, points)))
+        weights = nearest_weights(field.features, other, points)
         return eqx.tree_at(lambda field: field.weights, field, jnp.asarray(weights))
 
     def inside(self, problem: AbstractProblem) -> Bool[np.ndarray, " cells"]:

@@ -4,17 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Int
+from jaxtyping import Int
 
 from closurax.physics.errors import ClosuraxError
 from closurax.physics.problems import AbstractProblem
 
-from ..fields.at_points import compiled_at_points
 from ..fields.features import AbstractFeatures
 from ..fields.gaussian_features import GaussianFeatures
 from ..fields.linear_field import LinearField
 from .collocation import Collocation
-from .solve_weights import least_squares, solve_weights
+from .solve_weights import nearest_weights, solve_weights
 
 # Widths, of those that keep the overlap of Gaussians that are evenly spread.
 _WIDTHS = (0.8, 1.0, 1.2, 1.44)
@@ -67,11 +66,13 @@ def prune_gaussians(
     _, order = scipy.linalg.qr(columns, mode="r", pivoting=True, check_finite=False)
     kept = order[:count]
     held_out = Collocation.held_out(problem, seed).balanced(field)
+    without_offset = LinearField(field.features, field.weights)
     evenly = (before / count) ** (1 / problem.dims)
 
     def widened(widening: float) -> PrunedGaussians:
         features = _some_of(field.features, kept, widening)
-        start = _nearest(features, field, points.interior)
+        weights = nearest_weights(features, without_offset, points.interior)
+        start = LinearField(features, jnp.asarray(weights), field.offset)
         solved = solve_weights(start, points).field
         return PrunedGaussians(solved, held_out.not_exceeded(solved), kept, widening)
 
@@ -89,11 +90,3 @@ def _some_of(features: AbstractFeatures, kept: np.ndarray, widening: float) -> A
         return GaussianFeatures(part.centres[kept], widening * part.widths[kept])
 
     return jax.tree.map(chosen, features, is_leaf=lambda part: isinstance(part, GaussianFeatures))
-
-
-def _nearest(features: AbstractFeatures, field: LinearField, points: Array) -> LinearField:
-    """The field that is closest to another one at some points."""
-    matrix = np.asarray(compiled_at_points(features, points))
-    values = compiled_at_points(LinearField(field.features, field.weights), points)
-    weights = least_squares(matrix, np.asarray(values))
-    return LinearField(features, jnp.asarray(weights), field.offset)

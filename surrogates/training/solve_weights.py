@@ -4,10 +4,13 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from closurax.physics.errors import ClosuraxError
 
+from ..fields.at_points import compiled_at_points
+from ..fields.features import AbstractFeatures
+from ..fields.field import AbstractField
 from ..fields.linear_field import LinearField
 from .collocation import Collocation
 from .measured_collocation import MeasuredCollocation
@@ -91,6 +94,14 @@ def least_squares(
     return scipy.linalg.solve_triangular(
         triangle[:weights, :weights], triangle[:weights, weights:], check_finite=False
     )
+
+
+def nearest_weights(
+    features: AbstractFeatures, field: AbstractField, points: Float[Array, "points dims"]
+) -> Float[np.ndarray, "weights fields"]:
+    """Those with which features are closest to a field at some points."""
+    matrix, values = (np.asarray(compiled_at_points(each, points)) for each in (features, field))
+    return least_squares(matrix, values)
 
 
 def _shortened(
